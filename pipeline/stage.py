@@ -1,0 +1,130 @@
+"""What a stage is: a name, a version, a typed configuration, declared inputs and a function of scenes to results."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Granularity = Literal["scene", "dataset"]
+DATASET = "dataset"
+"""Stands where a scene id would in jobs, records and failures of dataset-level stages."""
+
+
+class StageConfig(BaseModel):
+    """Base of every configuration section: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One raw scene as a source stage discovers it.
+
+    ``files`` are hashed by content into the fingerprint of the scene; a generated scene has none.
+    """
+
+    scene: str
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class SceneJob:
+    """What a stage gets for one scene.
+
+    ``inputs`` maps each input stage's name to its committed folder (which holds ``data.zarr``), ``files`` are the raw
+    files of a source stage, and ``seed`` is derived from run seed, stage and scene, so that neither the order of
+    scenes nor the number of workers changes it.
+    """
+
+    scene: str
+    inputs: Mapping[str, Path]
+    files: tuple[Path, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of a result: its values and the name of each dimension (``("object", "region")``)."""
+
+    values: np.ndarray
+    dimensions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage computed for one scene or data set; the store writes it.
+
+    ``arrays`` and ``attributes`` go into ``data.zarr`` and must not depend on time, host or path. ``statistics``
+    (numbers that can be added up over scenes) and ``warnings`` go into the manifest and the log. ``files`` are further
+    files beside ``data.zarr`` (name -> content), for people and other programs; a ``table.txt`` among those of a
+    dataset-level stage is printed by the command.
+    """
+
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    statistics: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Stage(ABC):
+    """Base of all stages. Subclasses set the class variables; planning reads these alone and never calls ``run``.
+
+    A stage module must be cheap to import: mathematics (torch, scipy, zarr) is imported where it runs.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised by hand whenever the same inputs and configuration give other bytes; stored results then are stale."""
+    Config: ClassVar[type[StageConfig]]
+    inputs: ClassVar[tuple[str, ...]]
+    granularity: ClassVar[Granularity] = "scene"
+    every_round: ClassVar[bool] = True
+    """False for what does not change between self-training rounds (scenes, superpoints)."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def discover(self) -> list[Source]:
+        """The raw scenes, for stages without inputs; raises InputError where there are none."""
+        raise NotImplementedError(f"stage {self.name} has inputs and discovers nothing")
+
+    @abstractmethod
+    def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
+        """Yields (scene, result or the error of that scene) for each job; dataset-level stages yield one pair."""
+
+
+class SceneStage(Stage):
+    """A stage that treats one scene after the other."""
+
+    @abstractmethod
+    def run_scene(self, job: SceneJob) -> Result:
+        """The result of one scene."""
+
+    def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
+        for job in jobs:
+            try:
+                yield job.scene, self.run_scene(job)
+            except Exception as error:
+                yield job.scene, error
+
+
+class DatasetStage(Stage):
+    """A stage that reads all scenes that exist and gives one result."""
+
+    granularity: ClassVar[Granularity] = "dataset"
+
+    @abstractmethod
+    def run_dataset(self, jobs: Sequence[SceneJob]) -> Result:
+        """The one result over all scenes."""
+
+    def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
+        yield DATASET, self.run_dataset(jobs)
