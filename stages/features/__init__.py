@@ -1,0 +1,1 @@
+"""Region features: what the Gaussian Processes compare."""

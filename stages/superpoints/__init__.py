@@ -1,0 +1,1 @@
+"""Superpoints: regions of points that belong together, from meshes, from points alone, or given."""

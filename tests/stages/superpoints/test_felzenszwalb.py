@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from stages.superpoints.felzenszwalb import contiguous, segment
+
+
+def chain(weights: list[float], scale: float, minimum_size: int) -> list[int]:
+    count = len(weights) + 1
+    edges = np.stack([np.arange(count - 1), np.arange(1, count)], axis=1).astype(np.int32)
+    return segment(edges, np.array(weights), np.ones(len(weights)), count, scale, minimum_size).tolist()
+
+
+def test_a_heavy_edge_separates() -> None:
+    assert chain([0.0, 0.0, 1.0, 0.0], scale=0.1, minimum_size=1) == [0, 0, 0, 1, 1]
+
+
+def test_threshold_by_hand() -> None:
+    # the first merge at 0.2 <= 1 / 1 gives a bound of 0.2 + 1 / 2; 0.6 passes it, 0.8 does not
+    assert chain([0.2, 0.6], scale=1.0, minimum_size=1) == [0, 0, 0]
+    assert chain([0.2, 0.8], scale=1.0, minimum_size=1) == [0, 0, 1]
+
+
+def test_small_regions_join_along_their_lightest_edge() -> None:
+    assert chain([0.0, 0.0, 0.9, 0.5, 0.0, 0.0], scale=0.01, minimum_size=2) == [0, 0, 0, 1, 1, 1, 1]
+
+
+def test_points_without_edges_stay_alone() -> None:
+    none = np.zeros((0, 2), np.int32)
+    assert segment(none, np.zeros(0), np.zeros(0), 3, 0.1, 5).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_numbering_of_points_does_not_matter(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    count = 60
+    edges = generator.integers(0, count, (300, 2)).astype(np.int32)
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    weight, length = generator.choice(5, len(edges)) / 5.0, generator.random(len(edges))
+    shuffle = generator.permutation(count)
+    regions = segment(edges, weight, length, count, 0.3, 3)
+    moved = segment(shuffle[edges].astype(np.int32), weight, length, count, 0.3, 3)
+    pairs = {(a, b) for a, b in zip(regions.tolist(), moved[shuffle].tolist(), strict=True)}
+    assert len(pairs) == len(set(regions.tolist())) == len(set(moved.tolist()))
+
+
+def test_contiguous_keeps_negative_ids() -> None:
+    assert contiguous(np.array([7, -1, 3, 7])).tolist() == [1, -1, 0, 1]
