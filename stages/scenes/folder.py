@@ -1,0 +1,106 @@
+"""Reader of the user's own scans: a folder with one file a scene."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.stage import Source
+from stages.scenes.boxfiles import read_boxes
+from stages.scenes.checks import error, warning
+from stages.scenes.classes import SCANNET18
+from stages.scenes.config import FolderConfig
+from stages.scenes.scan import Finding, Scan, ScanError
+
+SUFFIXES = (".npz", ".ply", ".pcd")
+BOX_SUFFIX = ".boxes.json"
+SCENE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def subfolders(path: Path) -> list[Path]:
+    """Visible folders in ``path``, sorted by name; raises InputError where it is no folder that can be read."""
+    return [entry for entry in _entries(path) if entry.is_dir()]
+
+
+def _entries(path: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    except OSError as problem:
+        raise InputError(f"{path}: no folder that can be read ({problem.strerror}); check `path`") from problem
+
+
+def with_ids(sources: list[Source], path: Path) -> list[Source]:
+    """The sources as they are; raises InputError where names make no scene id, for ids are names of result folders."""
+    unusable = [source.scene for source in sources if not SCENE_ID.fullmatch(source.scene)]
+    if unusable:
+        raise InputError(
+            f"{path}: names that make no scene id: {', '.join(unusable[:5])}; rename these {len(unusable)} to letters, "
+            "digits, '.', '_' and '-', the first one a letter or digit"
+        )
+    return sources
+
+
+def discover(config: FolderConfig) -> list[Source]:
+    """One source for each scene id, with its box file; several point files of one id make that scene fail later.
+
+    Raises InputError for no folder, no scene, or file names that make no scene id.
+    """
+    files: dict[str, list[Path]] = defaultdict(list)
+    for entry in _entries(config.path):
+        if entry.suffix.lower() in SUFFIXES and entry.is_file():
+            files[entry.stem].append(entry)
+    if not files:
+        raise InputError(f"{config.path}: no scene; looked for files *.npz, *.ply and *.pcd directly in it")
+    sources = []
+    for scene, points in files.items():
+        box_file = config.path / f"{scene}{BOX_SUFFIX}"
+        sources.append(Source(scene, (*points, box_file) if box_file.is_file() else tuple(points)))
+    return with_ids(sources, config.path)
+
+
+def read(scene: str, files: tuple[Path, ...], config: FolderConfig) -> Scan:
+    """The scan in ``files``; raises ScanError where there is nothing to go on with."""
+    from stages.scenes.pointfiles import read_npz, read_open3d
+
+    point_files = [file for file in files if not file.name.endswith(BOX_SUFFIX)]
+    box_files = [file for file in files if file.name.endswith(BOX_SUFFIX)]
+    if len(point_files) != 1:
+        names = ", ".join(file.name for file in point_files)
+        raise ScanError(
+            f"{config.path}: {len(point_files)} files for scene {scene}: {names}", "keep one of them, or rename"
+        )
+    file = point_files[0]
+    points = read_npz(file, config.box_key) if file.suffix.lower() == ".npz" else read_open3d(file)
+    boxes, findings = points.boxes, list[Finding]()
+    if box_files and boxes is not None:
+        findings.append(error(f"{file}: boxes in it and in {box_files[0].name}", "keep one of the two"))
+    elif box_files:
+        boxes, findings = read_boxes(box_files[0], config.class_names, config.rotation_unit)
+    class_ids = _class_ids(config)
+    semantic = points.arrays.get("semantic")
+    if (
+        class_ids == tuple(range(len(config.class_names)))
+        and semantic is not None
+        and semantic.max(initial=-1) >= len(class_ids)
+    ):
+        what = f"{file}: key 'semantic' has ids up to {semantic.max()}, beyond the {len(class_ids)} classes"
+        findings.append(warning(what, "they are read as no class; see `classes` and `semantic_map`"))
+    return Scan(
+        scene=scene,
+        file=file,
+        **points.arrays,
+        boxes=boxes,
+        class_ids=class_ids,
+        findings=(*points.findings, *findings),
+    )
+
+
+def _class_ids(config: FolderConfig) -> tuple[int, ...] | None:
+    if config.semantic_map == "none":
+        return None
+    named = config.semantic_map == "scannet18" or config.class_names == tuple(SCANNET18)
+    if named and config.semantic_map != "index":
+        return tuple(SCANNET18.values())
+    return tuple(range(len(config.class_names)))
