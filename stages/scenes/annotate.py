@@ -109,6 +109,7 @@ def _scene(scan: Scan, config: SourceConfig, truth: _Instances | None, boxes: Gi
         rgb=scan.rgb,
         normals=scan.normals,
         faces=None if scan.faces is None else scan.faces.astype(np.int32),
+        background_boxes=_background(scan, offset),
         given_superpoint=None if scan.superpoint is None else contiguous(scan.superpoint)[0],
         instance=None if truth is None else truth.instance,
         semantic=scan.semantic,
@@ -116,6 +117,13 @@ def _scene(scan: Scan, config: SourceConfig, truth: _Instances | None, boxes: Gi
         class_names=config.class_names,
         frame=scan.frame,
     )
+
+
+def _background(scan: Scan, offset: Float64[np.ndarray, " 3"]) -> Float32[np.ndarray, "B 6"] | None:
+    """Background boxes in the scene's frame."""
+    if scan.background_boxes is None:
+        return None
+    return relative(scan.background_boxes.reshape(-1, 3), offset).reshape(-1, 6)
 
 
 def offset_of(xyz: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, " 3"]:

@@ -1,7 +1,8 @@
 """Boxes from ``<scene>.boxes.json``: our own schema, or what the annotation tool labelCloud writes.
 
 Ours: ``{"boxes": [{"min": [x, y, z], "max": [x, y, z], "class": "chair"}, ...]}`` in metres, in the frame of the
-points; ``class`` is a name, an index into the declared classes, or absent.
+points; ``class`` is a name, an index into the declared classes, or absent. A list ``background`` beside ``boxes``, of
+entries with ``min`` and ``max``, names walls, floors and the like.
 
 labelCloud's: ``{"objects": [{"name": "chair", "centroid": {"x", "y", "z"}, "dimensions": {"length", "width", "height"},
 "rotations": {"x", "y", "z"}}, ...]}`` (its format centroid_abs, in degrees, or centroid_rel, in radians), or eight
@@ -64,6 +65,18 @@ def read_boxes(file: Path, class_names: Sequence[str], unit: RotationUnit) -> tu
         what = f"{file}: boxes {numbers(turned)} are turned"
         findings.append(warning(what, "their axis-aligned hulls are used, which are larger"))
     return GivenBoxes(corners, class_index, np.full(len(entries), -1, np.int32)), findings
+
+
+def read_background(file: Path) -> Float64[np.ndarray, "B 6"] | None:
+    """The background boxes of a file in our schema, None where it names none; raises ScanError for other entries."""
+    data = load_json(file)
+    entries = data.get("background") if isinstance(data, dict) else None
+    if entries is None:
+        return None
+    try:
+        return np.array([_own_corners(entry).reshape(6) for entry in entries], np.float64).reshape(-1, 6)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise ScanError(f"{file}: list 'background' cannot be read ({problem!r})", SCHEMA) from problem
 
 
 def load_json(file: Path) -> Any:

@@ -47,12 +47,18 @@ def scan_findings(scan: Scan) -> list[Finding]:
     if len(scan.xyz) == 1:
         findings.append(warning(f"{scan.file}: the scan has one point", "check that the export is complete"))
     if scan.rgb is None:
-        findings.append(warning(f"{scan.file}: no colour", "use features and superpoints that need none"))
+        findings.append(warning(f"{scan.file}: no colour", "regions and features go by position and normals alone"))
     if scan.faces is not None and scan.faces.size and (scan.faces.min() < 0 or scan.faces.max() >= len(scan.xyz)):
         what = f"{scan.file}: key 'faces' names points {scan.faces.min()}..{scan.faces.max()} of {len(scan.xyz)}"
         findings.append(
             error(what, "faces hold point indices from 0; export mesh and points together, or leave faces out")
         )
+    background = scan.background_boxes
+    if background is not None and not (
+        np.isfinite(background).all() and (background[:, 3:] >= background[:, :3]).all()
+    ):
+        what = f"{scan.file}: background boxes have max < min, or corners that are not finite"
+        findings.append(error(what, "give each box as min x, y, z, max x, y, z"))
     return findings
 
 

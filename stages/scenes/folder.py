@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.stage import Source
-from stages.scenes.boxfiles import read_boxes
+from stages.scenes.boxfiles import read_background, read_boxes
 from stages.scenes.checks import error, warning
 from stages.scenes.classes import SCANNET18
 from stages.scenes.config import FolderConfig
@@ -78,6 +78,7 @@ def read(scene: str, files: tuple[Path, ...], config: FolderConfig) -> Scan:
         findings.append(error(f"{file}: boxes in it and in {box_files[0].name}", "keep one of the two"))
     elif box_files:
         boxes, findings = read_boxes(box_files[0], config.class_names, config.rotation_unit)
+        points.arrays["background_boxes"] = read_background(box_files[0])
     class_ids = _class_ids(config)
     semantic = points.arrays.get("semantic")
     if (

@@ -89,6 +89,8 @@ def _read_points(result: PointFile, archive: NpzFile) -> None:
 
 
 def _read_boxes(result: PointFile, archive: NpzFile, box_key: str) -> None:
+    background = result.take(archive, "background_boxes", "fiu", ("B", 6))
+    result.arrays["background_boxes"] = None if background is None else background.astype(np.float64)
     if box_key not in archive and box_key != "boxes":
         what = f"{result.file}: no key '{box_key}'"
         result.findings.append(warning(what, "boxes are made from the instances; see `box_key`"))

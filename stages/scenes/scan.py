@@ -65,6 +65,8 @@ class Scan:
     instance: Int[np.ndarray, " N"] | None = None
     semantic: Int32[np.ndarray, " N"] | None = None
     boxes: GivenBoxes | None = None
+    background_boxes: Float64[np.ndarray, "B 6"] | None = None
+    """boxes of walls, floors and the like, in the frame of the scan"""
     class_ids: tuple[int, ...] | None = None
     """semantic id of each class; None where the scan's semantic ids name no classes"""
     boxed_classes: tuple[int, ...] | None = None

@@ -73,6 +73,31 @@ def test_box_file_beside_the_points(tmp_path: Path) -> None:
     assert [finding.severity for finding in _read(tmp_path).findings] == ["error"]
 
 
+def test_background_boxes_of_both_kinds_of_files(tmp_path: Path) -> None:
+    _save(tmp_path, background_boxes=np.array([[0, 0, 0, 1, 1, 0.1]]))
+    assert np.asarray(_read(tmp_path).background_boxes).tolist() == [[0, 0, 0, 1, 1, 0.1]]
+    slab = {"min": [0, 0, 0], "max": [2, 2, 0.1]}
+    (tmp_path / "room.boxes.json").write_text(json.dumps({"boxes": [], "background": [slab]}))
+    scan = _read(tmp_path)
+    assert np.asarray(scan.background_boxes).tolist() == [[0, 0, 0, 2, 2, 0.1]]
+    scene, _ = assemble(scan, FolderConfig(path=tmp_path), 0)
+    assert scene is not None
+    assert scene.background_boxes is not None
+    assert scene.background_boxes.shape == (1, 6)
+
+
+def test_background_boxes_that_cannot_be(tmp_path: Path) -> None:
+    _save(tmp_path)
+    boxes = tmp_path / "room.boxes.json"
+    boxes.write_text(json.dumps({"boxes": [], "background": [{"min": [0, 0, 0]}]}))
+    with pytest.raises(ScanError, match="'background' cannot be read"):
+        _read(tmp_path)
+    boxes.write_text(json.dumps({"boxes": [], "background": [{"min": [0, 0, 0], "max": [1, -1, 1]}]}))
+    scene, findings = assemble(_read(tmp_path), FolderConfig(path=tmp_path), 0)
+    assert scene is None
+    assert any("background boxes have max < min" in finding.message for finding in findings)
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
