@@ -89,6 +89,9 @@ class Stage(ABC):
     granularity: ClassVar[Granularity] = "scene"
     every_round: ClassVar[bool] = True
     """False for what does not change between self-training rounds (scenes, superpoints)."""
+    unfingerprinted: ClassVar[tuple[str, ...]] = ()
+    """Options that choose scenes or say where files lie: the content of the files counts in fingerprints instead, so
+    that results stay valid when data move or more scenes are asked for."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -96,6 +99,10 @@ class Stage(ABC):
     def discover(self) -> list[Source]:
         """The raw scenes, for stages without inputs; raises InputError where there are none."""
         raise NotImplementedError(f"stage {self.name} has inputs and discovers nothing")
+
+    def files(self, scene: str) -> tuple[Path, ...]:  # noqa: ARG002 (most stages read no files)
+        """Files that a stage with inputs reads beside them for one scene; hashed by content into its fingerprint."""
+        return ()
 
     @abstractmethod
     def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:

@@ -21,6 +21,7 @@ class Scenes(SceneStage):
     Config: ClassVar[Any] = Annotated[readers.AnyConfig, Field(discriminator="source")]
     inputs = ()
     every_round = False
+    unfingerprinted = ("path", "labels_tsv", "count", "first")
     config: readers.AnyConfig
 
     def discover(self) -> list[Source]:

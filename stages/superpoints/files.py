@@ -14,10 +14,15 @@ from stages.typing import Int32
 SUFFIXES = (".npy", ".npz", ".pth")
 
 
+def partition_files(folder: Path, scene: str) -> list[Path]:
+    """The files in ``folder`` that can be the partition of ``scene``."""
+    named = [folder / f"{scene}{suffix}" for suffix in SUFFIXES]
+    return [path for path in named if path.is_file()] + sorted(folder.glob(f"{scene}*.segs.json"))
+
+
 def find_partition(folder: Path, scene: str) -> Path:
     """The partition file of ``scene`` in ``folder``; raises SceneError naming what was looked for."""
-    named = [folder / f"{scene}{suffix}" for suffix in SUFFIXES]
-    found = [path for path in named if path.is_file()] + sorted(folder.glob(f"{scene}*.segs.json"))
+    found = partition_files(folder, scene)
     if len(found) != 1:
         what = "several partitions" if found else "no partition"
         raise SceneError(

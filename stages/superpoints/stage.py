@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.errors import ConfigurationError, SceneError
@@ -22,7 +23,16 @@ class Superpoints(SceneStage):
     Config: ClassVar[type[StageConfig]] = SuperpointsConfig
     inputs = ("scenes",)
     every_round = False
+    unfingerprinted = ("path",)
     config: SuperpointsConfig
+
+    def files(self, scene: str) -> tuple[Path, ...]:
+        """The partition file of a scene, under method ``file``."""
+        if self.config.method != "file" or self.config.path is None:
+            return ()
+        from stages.superpoints.files import partition_files
+
+        return tuple(partition_files(self.config.path, scene))
 
     def run_scene(self, job: SceneJob) -> Result:
         """The partition of one scene; raises SceneError where the scene lacks what the method needs."""

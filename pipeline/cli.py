@@ -1,0 +1,251 @@
+"""The command ``boxgp``: parses, calls, and turns errors into messages and exit codes.
+
+``boxgp --help`` has to answer at once: everything else is imported inside the functions that need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.errors import BoxgpError
+
+if TYPE_CHECKING:
+    from pipeline.stage import Stage
+
+DONE, FAILED, NOTHING_STARTED, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
+
+_DESCRIPTION = """\
+Instance masks with calibrated uncertainty, from 3D scans annotated only with boxes."""
+_FIRST_STEPS = """\
+first steps:
+  boxgp run demo               label the built-in rooms on a CPU, to see what comes out
+  boxgp validate scans/        check a folder of your own scans and boxes
+  boxgp run folder --set scenes.path=scans/ --output outputs/mine
+                               label them; run it again after a crash or a change: only what is missing is computed
+  boxgp stages                 all options of all stages, for your own YAML file
+
+exit codes: 0 all done; 1 some scenes failed, the others are done; 2 nothing could start (configuration, input,
+output); 3 an error in boxgp itself; 130 stopped with Ctrl-C"""
+_RUN = """\
+Runs the stages of a configuration on all its scenes. What is done already, with the same inputs, options and version,
+is kept; a scene that fails is reported at the end while the others go on."""
+_PLAN = """\
+Shows what `boxgp run` with the same arguments would compute, and why. Computes nothing; raw files are hashed
+once, and the hashes kept in the output folder."""
+_CONFIGURATION = """\
+a YAML file (my.yaml, ./my), or the name of a built-in configuration (demo)"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line; returns the exit code (see ``boxgp --help``)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code = _run_command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever read our output has stopped (`boxgp stages | head`); Python must not complain when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BoxgpError as error:
+        if arguments.debug:
+            _print_traceback()
+        print(f"boxgp: {error}", file=sys.stderr)
+        return NOTHING_STARTED
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a message instead of a traceback)
+        _report_unexpected(error, arguments.debug)
+        return BROKEN
+    if code == INTERRUPTED:
+        print("boxgp: stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+    return code
+
+
+def _run_command(arguments: argparse.Namespace) -> int:
+    if arguments.command == "validate":
+        return _validate(arguments)
+    from pipeline.threads import use_one_thread
+
+    use_one_thread()  # numpy counts its threads when it is imported
+    from pipeline import commands
+
+    command = {
+        "run": commands.run,
+        "plan": commands.plan,
+        "status": commands.status,
+        "failures": commands.failures,
+        "stages": commands.list_stages,
+    }[arguments.command]
+    return command(arguments, _stages())
+
+
+def _stages() -> list[tuple[str, type[Stage]]]:
+    """The stages of a run: dotted path and class."""
+    import importlib
+
+    import stages
+
+    loaded = []
+    for path in stages.PIPELINE:
+        module, _, name = path.partition(":")
+        loaded.append((path, getattr(importlib.import_module(module), name)))
+    return loaded
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from pipeline.show import problem_listing
+    from stages.scenes.validate import validate_path
+
+    problems = validate_path(Path(arguments.path).expanduser())
+    print(problem_listing(arguments.path, problems))
+    return FAILED if any(problem.severity == "error" for problem in problems) else DONE
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
+
+
+def _report_unexpected(error: Exception, debug: bool) -> None:
+    import tempfile
+    import traceback
+
+    kind, message = type(error).__name__, str(error).partition("\n")[0]
+    if debug:
+        _print_traceback()
+        where = "see above"
+    else:
+        with tempfile.NamedTemporaryFile("w", prefix="boxgp-error-", suffix=".txt", delete=False) as file:
+            file.write("".join(traceback.format_exception(error)))
+        where = f"the traceback is in {file.name}"
+    print(f"boxgp: unexpected {kind}: {message}; {where}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="boxgp",
+        description=_DESCRIPTION,
+        epilog=_FIRST_STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    _add_run(commands)
+    _add_plan(commands)
+    _add_run_folder_commands(commands)
+    _add_data_commands(commands)
+    for command in commands.choices.values():
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002 (argparse's name)
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"boxgp {version('boxgp')}")
+        parser.exit()
+
+
+def _add_selection(command: argparse.ArgumentParser) -> None:
+    command.add_argument("configuration", metavar="CONFIG", help=_CONFIGURATION)
+    command.add_argument(
+        "--output", metavar="DIR", help="folder of the results (default: outputs/<name of the configuration>)"
+    )
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change one option, such as --set posteriors.engine=laplace; may be given several times "
+        "(`boxgp stages` lists all)",
+    )
+    command.add_argument(
+        "--stage",
+        metavar="A..B",
+        help="only these stages: one (features), a range (features..posteriors), from one on (features..) or up to one "
+        "(..features)",
+    )
+    command.add_argument(
+        "--scenes", metavar="IDS", help="only these scenes: ids with commas between, or a .txt file with one id a line"
+    )
+    command.add_argument(
+        "--force",
+        metavar="STAGE",
+        action="append",
+        default=[],
+        help="compute this stage again although it is done; may be given several times",
+    )
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("run", help="compute what is missing", description=_RUN)
+    _add_selection(command)
+    command.add_argument(
+        "--workers",
+        metavar="N",
+        type=_count,
+        default=0,
+        help="processes that work at the same time (default: 0, everything in this process)",
+    )
+
+
+def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("plan", help="show what would run, and why", description=_PLAN)
+    _add_selection(command)
+    command.add_argument("--verbose", action="store_true", help="list every scene")
+
+
+def _add_run_folder_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    folder = "folder of a run, such as outputs/demo"
+    command = commands.add_parser(
+        "status",
+        help="how far a run is",
+        description="Counts, for each stage of a run, the scenes that are done, stale (done with other inputs, options "
+        "or version), missing or failed.",
+    )
+    command.add_argument("run", metavar="RUN", help=folder)
+    command = commands.add_parser(
+        "failures",
+        help="what failed in a run, and what to do",
+        description="Shows each failure of a run: what went wrong, what to do about it and where the log is.",
+    )
+    command.add_argument("run", metavar="RUN", help=folder)
+    command.add_argument("scene", metavar="SCENE", nargs="?", help="only the failures of this scene")
+    command.add_argument("--traceback", action="store_true", help="show where in the program each failure arose")
+
+
+def _add_data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "stages",
+        help="the stages and their options",
+        description="Lists each stage with its options: type, default and meaning. In a YAML file an option `a.b` is "
+        "key `b` in section `a`; on the command line it is --set a.b=value.",
+    )
+    command.add_argument("name", metavar="NAME", nargs="?", help="only this stage")
+    command = commands.add_parser(
+        "validate",
+        help="check a data set before running on it",
+        description="Reads every scene of a folder (own scans, ScanNet or S3DIS, recognised by its layout) and lists "
+        "all problems with what to do about each. Exit code 1 when a scene could not be used as it is.",
+    )
+    command.add_argument("path", metavar="PATH", help="folder of the data set, or the file of one scene")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)

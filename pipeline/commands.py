@@ -1,0 +1,160 @@
+"""What each subcommand does, between parsed arguments and printed text."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from pipeline.config import RunConfig, check_scene_ids, configuration_schema, load_config, read_scene_ids
+from pipeline.errors import ConfigurationError, InputError
+from pipeline.executors.local import run_plan
+from pipeline.plan import make_plan
+from pipeline.progress import progress_on
+from pipeline.records import read_failures
+from pipeline.show import count, stage_listing
+from pipeline.show_run import end_of_run, failure_listing, plan_listing, plan_table, run_heading, shown, status_table
+from pipeline.stage import Stage
+from pipeline.tasks import Plan
+
+Stages = Sequence[tuple[str, type[Stage]]]
+
+
+def run(arguments: argparse.Namespace, stages: Stages) -> int:
+    """``boxgp run``: computes what is missing; returns the exit code."""
+    planned = _planned(arguments, stages)
+    print(run_heading(planned, arguments.workers), flush=True)
+    outcome = run_plan(planned, workers=arguments.workers, progress=progress_on(sys.stderr))
+    print(f"\n{end_of_run(planned, outcome)}")
+    return outcome.exit_code
+
+
+def plan(arguments: argparse.Namespace, stages: Stages) -> int:
+    """``boxgp plan``: what would run, and why."""
+    planned = _planned(arguments, stages)
+    print(f"{len(planned.pending)} of {count(len(planned.tasks), 'task')} would run in {shown(planned.output)}\n")
+    print(plan_table(planned))
+    if arguments.verbose:
+        print(f"\n{plan_listing(planned)}")
+    return 0
+
+
+def status(arguments: argparse.Namespace, stages: Stages) -> int:
+    """``boxgp status``: how far a run is."""
+    folder = existing_run(arguments.run)
+    planned = make_plan(saved_config(folder, stages), stages, folder)
+    failures = read_failures(folder)
+    print(status_table(planned, failures))
+    if failures:
+        print(f"\nWhat failed and what to do: boxgp failures {arguments.run}")
+    return 0
+
+
+def failures(arguments: argparse.Namespace, stages: Stages) -> int:
+    """``boxgp failures``: what failed and what to do."""
+    folder = existing_run(arguments.run)
+    order = [stage.name for _, stage in stages]
+    found = sorted(
+        read_failures(folder), key=lambda failure: order.index(failure.stage) if failure.stage in order else -1
+    )
+    if arguments.scene is not None:
+        found = [failure for failure in found if failure.scene == arguments.scene]
+    if found:
+        print(failure_listing(folder, found, traceback=arguments.traceback))
+    else:
+        print(f"{folder}: no failures" + (f" of scene {arguments.scene}" if arguments.scene is not None else ""))
+    return 0
+
+
+def list_stages(arguments: argparse.Namespace, stages: Stages) -> int:
+    """``boxgp stages``: all options of one stage or of all."""
+    classes = {stage.name: stage for _, stage in stages}
+    if arguments.name is not None:
+        _check_stage(arguments.name, classes)
+        classes = {arguments.name: classes[arguments.name]}
+    schema = configuration_schema([stage for _, stage in stages])
+    listings = []
+    for name, stage in classes.items():
+        options = list(schema.options(schema.root["properties"][name], (name,)))
+        listings.append(stage_listing(stage, options))
+    print("\n\n".join(listings))
+    return 0
+
+
+def _planned(arguments: argparse.Namespace, stages: Stages) -> Plan:
+    config = load_config(arguments.configuration, arguments.overrides, [stage for _, stage in stages])
+    output = Path("outputs", config.name) if arguments.output is None else Path(arguments.output).expanduser()
+    first, last = stage_range(arguments.stage)
+    return make_plan(
+        config,
+        stages,
+        output,
+        first=first,
+        last=last,
+        scenes=chosen_scenes(arguments.scenes),
+        force=arguments.force,
+    )
+
+
+def stage_range(text: str | None) -> tuple[str | None, str | None]:
+    """First and last stage of ``A..B``, ``A..``, ``..B`` or ``A``; None for an open end.
+
+    Raises ConfigurationError for anything else.
+    """
+    if text is None:
+        return None, None
+    first, dots, last = text.partition("..")
+    if not dots:
+        last = first
+    if not (first or last) or ".." in last:
+        raise ConfigurationError(f"--stage {text!r}: give one stage (A), a range (A..B), or one end of it (A.., ..B)")
+    return first or None, last or None
+
+
+def chosen_scenes(text: str | None) -> tuple[str, ...] | None:
+    """The ids of ``--scenes``: with commas between, or one a line in a file (with suffix .txt or a separator).
+
+    None where the option is not given; raises ConfigurationError where there is no id or no such file.
+    """
+    if text is None:
+        return None
+    if text.endswith(".txt") or "/" in text:
+        scenes = read_scene_ids(Path(text).expanduser())
+    else:
+        scenes = tuple(scene.strip() for scene in text.split(",") if scene.strip())
+    if not scenes:
+        raise ConfigurationError(f"--scenes {text!r} names no scene")
+    try:
+        check_scene_ids(scenes)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--scenes {text}: {error}") from error
+    return scenes
+
+
+def existing_run(path: str) -> Path:
+    """The folder of a run; raises InputError where ``path`` is none."""
+    run = Path(path).expanduser()
+    if (run / "config.yaml").is_file():
+        return run
+    what = "does not exist" if not run.exists() else "has no config.yaml" if run.is_dir() else "is no folder"
+    near = get_close_matches(
+        run.name, [other.parent.name for other in run.absolute().parent.glob("*/config.yaml")], n=1
+    )
+    hint = f"; did you mean {run.parent / near[0]}?" if near else ""
+    raise InputError(f"{run} is no folder of a run: it {what}{hint}")
+
+
+def saved_config(run: Path, stages: Stages) -> RunConfig:
+    """The configuration that a run was last started with, under the name of its folder."""
+    config = load_config(str((run / "config.yaml").absolute()), (), [stage for _, stage in stages])
+    return replace(config, name=run.absolute().name)
+
+
+def _check_stage(name: str, names: Mapping[str, type[Stage]]) -> None:
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise ConfigurationError(f"there is no stage {name!r}{hint} The stages: {', '.join(names)}")

@@ -1,0 +1,167 @@
+"""Worker processes that may die: each has its own pipe, so that a death costs the chunk it had and nothing else."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from pipeline.records import Record
+from pipeline.tasks import Chunk
+from pipeline.threads import THREAD_VARIABLES
+from pipeline.worker import run_chunk
+
+_PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Death:
+    """What is known about a worker that died while it had a chunk."""
+
+    exit_code: int | None
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL ended it, as the system does when memory runs out."""
+        return self.exit_code == -signal.SIGKILL
+
+    def __str__(self) -> str:
+        code = self.exit_code
+        if code is None or code >= 0:
+            return f"ended with exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = "unknown"
+        return f"was ended by signal {-code} ({name})"
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: Any
+    connection: Connection
+    chunk: Chunk | None = None
+
+
+class WorkerPool:
+    """Up to ``size`` spawned processes; started when there is work, kept between the stages of a run."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._workers: list[_Worker] = []
+
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, list[Record] | Death]]:
+        """Each chunk with its records, or with the death of the worker that had it, in the order in which they end."""
+        waiting = deque(chunks)
+        while waiting or self._busy():
+            while waiting and (worker := self._idle()) is not None:
+                chunk = waiting.popleft()
+                try:
+                    worker.connection.send(chunk)
+                    worker.chunk = chunk
+                except OSError:  # it has died since its last chunk
+                    yield chunk, Death(self._bury(worker))
+            for worker in self._ready():
+                answer = self._answer(worker)
+                ended, worker.chunk = worker.chunk, None
+                if ended is not None:
+                    yield ended, answer
+
+    def close(self) -> None:
+        """Ends the workers, whatever they are doing."""
+        for worker in self._workers:
+            worker.connection.close()
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(_PATIENCE_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers = []
+
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.chunk is not None]
+
+    def _idle(self) -> _Worker | None:
+        for worker in self._workers:
+            if worker.chunk is None:
+                return worker
+        if len(self._workers) < self.size:
+            self._workers.append(_start())
+            return self._workers[-1]
+        return None
+
+    def _ready(self) -> list[_Worker]:
+        """Waits until busy workers have answered or died."""
+        busy = self._busy()
+        # the sentinel too: a process that a stage started may keep the pipe of a dead worker open
+        ready = wait([one for worker in busy for one in (worker.connection, worker.process.sentinel)])
+        return [worker for worker in busy if worker.connection in ready or worker.process.sentinel in ready]
+
+    def _answer(self, worker: _Worker) -> list[Record] | Death:
+        with suppress(EOFError, OSError):
+            if worker.connection.poll():
+                records: list[Record] = worker.connection.recv()
+                return records
+        return Death(self._bury(worker))
+
+    def _bury(self, worker: _Worker) -> int | None:
+        self._workers.remove(worker)
+        worker.connection.close()
+        worker.process.join(_PATIENCE_SECONDS)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        code: int | None = worker.process.exitcode
+        return code
+
+
+def _start() -> _Worker:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), name="boxgp worker")
+    resource_tracker.ensure_running()  # before signals are blocked: starting it unblocks them
+    with _worker_environment(), _interrupts_blocked():
+        process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _serve(connection: Connection) -> None:
+    """The life of a worker: chunks in, records out, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent decides
+    with suppress(EOFError, OSError):
+        while True:
+            connection.send(run_chunk(connection.recv()))
+
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    """Lets processes that start inside run on one thread and import nothing from the current folder by accident."""
+    wanted = {**dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Holds Ctrl-C back; a process that starts inside never sees one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

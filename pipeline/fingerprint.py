@@ -1,0 +1,64 @@
+"""Fingerprints: sha256 over canonical JSON of everything that decides the bytes of a result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+
+def canonical_json(value: object) -> str:
+    """``value`` as JSON that is the same for equal values.
+
+    Keys are sorted, tuples are lists, paths are text. Numbers that JSON lacks become an object of their own, so that
+    neither NaN nor infinity equals null or a text. Raises TypeError for values and keys that are not plain.
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """sha256 of the canonical JSON of ``value``, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def task_fingerprint(
+    stage: str,
+    version: int,
+    *,
+    config: Mapping[str, Any],
+    seed: int,
+    inputs: Mapping[str, str],
+    files: Sequence[tuple[str, str]],
+) -> str:
+    """The fingerprint of one result.
+
+    ``inputs`` maps each input stage to its fingerprint; ``files`` are (name, sha256 of the content) of the raw files,
+    in the order in which the stage gets them.
+    """
+    facts = {"stage": stage, "version": version, "config": config, "seed": seed, "inputs": inputs, "files": files}
+    return digest(facts)
+
+
+def scene_seed(run_seed: int, stage: str, scene: str) -> int:
+    """The seed of one scene in one stage, 0 <= seed < 2**63: independent of the order of scenes and of the executor."""
+    return int(digest([run_seed, stage, scene])[:16], 16) >> 1
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"__float__": repr(value)}
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        wrong = [key for key in value if not isinstance(key, str)]
+        if wrong:
+            raise TypeError(f"key {wrong[0]!r} is not a text: it cannot enter a fingerprint")
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot enter a fingerprint")

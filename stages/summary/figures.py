@@ -1,0 +1,221 @@
+"""The figures of a data set, pooled over all objects of all scenes and never averaged over scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from stages.evaluation.average_precision import AveragePrecision, mask_ap, mean_over_classes
+from stages.evaluation.box_ap import box_average_precision
+from stages.evaluation.calibration import Calibration, OwnerSamples, calibration, pool_samples
+from stages.evaluation.label_quality import LabelAP, label_ap
+from stages.evaluation.overlap import SUBSETS
+from stages.evaluation.pairs import BoxMatches, Matches, pool
+from stages.evaluation.records import SceneEvaluation, TruthEvaluation
+from stages.evaluation.s3dis import S3disMetrics, s3dis_mean, s3dis_metrics
+from stages.structures import LabelSource
+from stages.typing import Float64, Int32
+
+KINDS: dict[str, tuple[int, ...]] = {"overlap": (1,), "background": (2,), "together": (1, 2)}
+"""Which kinds of contested regions each calibration covers."""
+
+
+@dataclass(frozen=True)
+class BoxAP:
+    """AP of axis-aligned boxes in [0, 1]; NaN without instances."""
+
+    ap25: float
+    ap50: float
+
+
+@dataclass(frozen=True)
+class LabelFigures:
+    """Label AP, and mean IoU over the points of determined, overlap and background regions."""
+
+    quality: LabelAP
+    subset_iou: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The masks judged as predictions of one class, of the mean over classes, or whatever their class."""
+
+    masks: AveragePrecision
+    boxes: BoxAP
+    s3dis: S3disMetrics
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """The figures of one class."""
+
+    labels: LabelAP
+    smallest_box: LabelAP
+    oracle: LabelAP
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
+class TruthFigures:
+    """What needs ground truth."""
+
+    labels: LabelFigures
+    smallest_box: LabelFigures
+    oracle: LabelAP
+    purity: float
+    """share of the points that lie in the majority instance (or none) of their region"""
+    by_class: Predictions
+    """mean over the classes with instances; NaN where the scans know no classes"""
+    class_agnostic: Predictions
+    per_class: Mapping[str, ClassFigures]
+    calibration: Mapping[str, Calibration]
+    objects_without_instance: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All figures of a data set but its costs."""
+
+    scenes: int
+    scenes_without_truth: int
+    points: int
+    regions: int
+    objects: int
+    source_share: Mapping[str, float]
+    """shares of the points with a region, by who decided it"""
+    class_names: tuple[str, ...]
+    truth: TruthFigures | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; NaN becomes None."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+
+def pool_figures(scenes: Sequence[SceneEvaluation]) -> Figures:
+    """The figures of ``scenes``, whose order does not matter."""
+    ordered = sorted(scenes, key=lambda scene: scene.scene)
+    names = class_names(ordered)
+    known = [_named(scene, names) for scene in ordered if scene.truth is not None]
+    by_source = np.sum([np.zeros(len(LabelSource), np.int64), *(scene.source_points for scene in ordered)], axis=0)
+    share = by_source / max(by_source.sum(), 1)
+    return Figures(
+        scenes=len(ordered),
+        scenes_without_truth=len(ordered) - len(known),
+        points=sum(scene.points for scene in ordered),
+        regions=sum(scene.regions for scene in ordered),
+        objects=sum(scene.objects for scene in ordered),
+        source_share={member.name.lower(): float(share[member]) for member in LabelSource if by_source[member]},
+        class_names=names,
+        truth=_truth_figures(known, names, sum(scene.points for scene in ordered if scene.truth)) if known else None,
+    )
+
+
+def class_names(scenes: Sequence[SceneEvaluation]) -> tuple[str, ...]:
+    """All class names of the scenes, in the order in which they first occur."""
+    return tuple(dict.fromkeys(name for scene in scenes for name in scene.class_names))
+
+
+def _named(scene: SceneEvaluation, names: tuple[str, ...]) -> TruthEvaluation:
+    """The truth of a scene with its classes numbered as in ``names``."""
+    truth = scene.truth
+    if truth is None:
+        raise ValueError(f"scene {scene.scene} has no ground truth")
+    if scene.class_names == names[: len(scene.class_names)]:
+        return truth
+    position = np.array([*(names.index(name) for name in scene.class_names), -1], np.int32)
+
+    def renamed(index: Int32[np.ndarray, " n"]) -> Int32[np.ndarray, " n"]:
+        moved: Int32[np.ndarray, " n"] = position[index]
+        return moved
+
+    objects, masks, boxes = truth.objects, truth.matches, truth.boxes
+    return replace(
+        truth,
+        objects=replace(objects, class_index=renamed(objects.class_index)),
+        matches=replace(
+            masks, prediction_class=renamed(masks.prediction_class), truth_class=renamed(masks.truth_class)
+        ),
+        boxes=replace(boxes, prediction_class=renamed(boxes.prediction_class), truth_class=renamed(boxes.truth_class)),
+    )
+
+
+def _truth_figures(scenes: Sequence[TruthEvaluation], names: tuple[str, ...], points: int) -> TruthFigures:
+    class_index = np.concatenate([scene.objects.class_index for scene in scenes])
+    iou = np.concatenate([scene.objects.iou for scene in scenes], axis=1)
+    smallest = np.concatenate([scene.objects.smallest_box_iou for scene in scenes], axis=1)
+    oracle = np.concatenate([scene.objects.oracle_iou for scene in scenes])
+    masks, boxes = [scene.matches for scene in scenes], [scene.boxes for scene in scenes]
+    pooled_masks, pooled_boxes = pool(masks), pool(boxes)
+    per_class = {}
+    for index, name in enumerate(names):
+        of_class = class_index == index
+        if not of_class.any() and not (pooled_masks.truth_class == index).any():
+            continue
+        per_class[name] = ClassFigures(
+            label_ap(iou[0, of_class]),
+            label_ap(smallest[0, of_class]),
+            label_ap(oracle[of_class]),
+            _predictions(
+                pooled_masks.of_class(index), pooled_boxes.of_class(index), [each.of_class(index) for each in masks]
+            ),
+        )
+    return TruthFigures(
+        labels=_label_figures(iou),
+        smallest_box=_label_figures(smallest),
+        oracle=label_ap(oracle),
+        purity=sum(scene.pure_points for scene in scenes) / max(points, 1),
+        by_class=_class_mean([each.predictions for each in per_class.values()]),
+        class_agnostic=_predictions(pooled_masks, pooled_boxes, masks),
+        per_class=per_class,
+        calibration=_calibrations(pool_samples([scene.samples for scene in scenes])),
+        objects_without_instance=int(sum((scene.objects.instance < 0).sum() for scene in scenes)),
+    )
+
+
+def _label_figures(iou: Float64[np.ndarray, "4 objects"]) -> LabelFigures:
+    return LabelFigures(
+        label_ap(iou[0]), {name: mean_of_known(row) for name, row in zip(SUBSETS[1:], iou[1:], strict=True)}
+    )
+
+
+def mean_of_known(values: Float64[np.ndarray, " n"]) -> float:
+    """Mean of the values that are not NaN; NaN if none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _predictions(masks: Matches, boxes: BoxMatches, by_scene: Sequence[Matches]) -> Predictions:
+    return Predictions(
+        mask_ap(masks),
+        BoxAP(box_average_precision(boxes, 0.25), box_average_precision(boxes, 0.5)),
+        s3dis_metrics(by_scene),
+    )
+
+
+def _class_mean(classes: Sequence[Predictions]) -> Predictions:
+    return Predictions(
+        mean_over_classes([each.masks for each in classes]),
+        BoxAP(
+            mean_of_known(np.array([each.boxes.ap25 for each in classes], np.float64)),
+            mean_of_known(np.array([each.boxes.ap50 for each in classes], np.float64)),
+        ),
+        s3dis_mean([each.s3dis for each in classes]),
+    )
+
+
+def _calibrations(samples: OwnerSamples) -> dict[str, Calibration]:
+    return {name: calibration(samples[np.isin(samples.kind, kinds)]) for name, kinds in KINDS.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+from pipeline.stage import Array, Result, SceneJob
+from pipeline.store import commit, read_arrays
+from stages.evaluation.records import SceneEvaluation, to_arrays
+from stages.summary.stage import Summary, SummaryConfig
+from tests.stages.summary.test_figures import HALF, LONG, MIXED, RIGHT
+
+FILES = {"table.txt", "summary.json", "per_class.csv", "per_object.csv", "per_scene.csv", "reliability.csv"}
+
+
+def store(run: Path, scene: SceneEvaluation, seconds: float) -> SceneJob:
+    arrays, attributes = to_arrays(scene)
+    result = Result({name: Array(values, dimensions) for name, (values, dimensions) in arrays.items()}, attributes)
+    folder = run / "round_00" / "evaluation" / scene.scene
+    manifest = {"fingerprint": scene.scene, "stage": "evaluation", "seconds": seconds, "peak_memory_bytes": 2**20}
+    commit(folder, result, manifest)
+    return SceneJob(scene.scene, {"evaluation": folder})
+
+
+def test_the_order_of_scenes_and_their_costs_change_no_stored_byte(tmp_path: Path) -> None:
+    stage = Summary(SummaryConfig())
+    scenes = [RIGHT, HALF, MIXED, LONG]
+    first = stage.run_dataset([store(tmp_path / "one", scene, 1.0) for scene in scenes])
+    other = stage.run_dataset([store(tmp_path / "other", scene, 7.0) for scene in reversed(scenes)])
+    assert first.attributes == other.attributes
+    assert first.statistics == other.statistics
+    assert first.files.keys() == other.files.keys() == FILES
+    costs = [json.loads(result.files["summary.json"])["costs"][0]["mean_seconds"] for result in (first, other)]
+    assert costs == [1.0, 7.0]
+    commit(tmp_path / "summary", first, {"fingerprint": "summary"})
+    assert read_arrays(tmp_path / "summary")[1] == first.attributes
+
+
+def test_s3dis_metrics_are_shown_for_other_classes_than_those_of_scannet(tmp_path: Path) -> None:
+    table = Summary(SummaryConfig()).run_dataset([store(tmp_path, RIGHT, 1.0)]).files["table.txt"].decode()
+    assert "mWCov" not in table
+    indoor = SceneEvaluation(**(vars(RIGHT) | {"class_names": ("beam", "column")}))
+    table = Summary(SummaryConfig()).run_dataset([store(tmp_path / "s3dis", indoor, 1.0)]).files["table.txt"].decode()
+    assert "mWCov" in table
+
+
+def test_scenes_without_evaluation_are_told(tmp_path: Path) -> None:
+    job = store(tmp_path, RIGHT, 1.0)
+    for scene in (RIGHT.scene, "lost"):
+        commit(tmp_path / "scenes" / scene, Result(), {"fingerprint": scene, "stage": "scenes", "seconds": 1.0})
+    result = Summary(SummaryConfig()).run_dataset([job])
+    assert result.warnings == ("1 scenes of this run have no evaluation: lost",)
+    assert "lost" in result.files["table.txt"].decode()
+
+
+def test_no_scene(tmp_path: Path) -> None:
+    result = Summary(SummaryConfig()).run_dataset([])
+    assert result.files["table.txt"].startswith(b"0 scenes")
