@@ -117,10 +117,11 @@ class SceneStage(Stage):
         """The result of one scene."""
 
     def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
+        """Each scene by itself: the error of one does not stop the others."""
         for job in jobs:
             try:
                 yield job.scene, self.run_scene(job)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, the other scenes go on)
                 yield job.scene, error
 
 
@@ -134,4 +135,5 @@ class DatasetStage(Stage):
         """The one result over all scenes."""
 
     def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
+        """One result for all scenes."""
         yield DATASET, self.run_dataset(jobs)
