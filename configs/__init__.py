@@ -1,0 +1,1 @@
+"""Built-in configurations, found by name: ``boxgp run demo``."""

@@ -81,9 +81,9 @@ class Schema:
         """The node of one key of a mapping or one position of a list; empty where nothing is known about it."""
         node = self.variant(node, values)
         if "properties" in node:
-            return node["properties"].get(name, {})  # type: ignore[no-any-return]
+            return node["properties"].get(name, {})
         if isinstance(node.get("additionalProperties"), Mapping):
-            return node["additionalProperties"]  # type: ignore[no-any-return]
+            return node["additionalProperties"]
         lists = [member for member in (node, *node.get("anyOf", ())) if member.get("type") == "array"]
         return lists[0].get("items", {}) if len(lists) == 1 else {}
 

@@ -59,7 +59,8 @@ def unique_edges(
 ) -> Int32[np.ndarray, "E 2"]:
     """Directed edges made undirected, unique and sorted; loops are dropped."""
     key = np.minimum(source, target) * count + np.maximum(source, target)
-    key = np.unique(key[source != target])
+    key = np.sort(key[source != target])  # much faster here than np.unique, which hashes
+    key = key[np.diff(key, prepend=-1) > 0]
     return np.stack([key // count, key % count], axis=1).astype(np.int32)
 
 

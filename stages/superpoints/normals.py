@@ -6,7 +6,8 @@ import numpy as np
 
 from stages.typing import Float, Float64, Int32
 
-BLOCK = 131_072
+BLOCK = 8_192
+"""Points at once: their neighbourhoods stay in the processor's cache."""
 
 
 def point_normals(xyz: Float[np.ndarray, "N 3"], neighbors: Int32[np.ndarray, "N C"]) -> Float64[np.ndarray, "N 3"]:

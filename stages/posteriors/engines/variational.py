@@ -87,13 +87,13 @@ class VariationalModel(torch.nn.Module):
         shape = torch.Size([count])
         self.kernel = ScaleKernel(RBFKernel(batch_shape=shape), batch_shape=shape)
         self.distribution = CholeskyVariationalDistribution(rows, batch_shape=shape, mean_init_std=0.0)
-        self.quadrature = GaussHermiteQuadrature1D()  # type: ignore[no-untyped-call]
+        self.quadrature = GaussHermiteQuadrature1D()
         self.to(batch.label)
         if not learn:
             self.kernel.base_kernel.initialize(lengthscale=LENGTH_SCALE)
             self.kernel.initialize(outputscale=OUTPUT_SCALE**2)
             self.kernel.requires_grad_(False)
-        self.jitter = float(variational_cholesky_jitter.value(batch.label.dtype))  # type: ignore[no-untyped-call]
+        self.jitter = float(variational_cholesky_jitter.value(batch.label.dtype))
         self.distance = squared_distance(batch.feature, batch.feature)
         self.retries = torch.zeros(count, dtype=torch.int64, device=batch.label.device)
 

@@ -27,7 +27,9 @@ def orient(
     towards = np.einsum("ij,ij->i", eye - xyz, normals)
     oriented = np.where(towards[:, None] < 0, -normals, normals)
     for _ in range(FLIPS):
-        around = oriented[neighbors[:, :FLIP_NEIGHBORS]].mean(axis=1)
+        around = np.zeros_like(oriented)
+        for column in neighbors[:, :FLIP_NEIGHBORS].T:
+            around += oriented[column]
         oriented[np.einsum("ij,ij->i", around, oriented) < 0] *= -1
     return oriented
 

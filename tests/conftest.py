@@ -1,0 +1,34 @@
+"""Fixtures and settings of all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before any test module imports torch or numba: on one thread, small tensors on a shared machine are fastest and sums
+# repeat to the bit. Workers that tests start inherit it.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _folder_from_environment(name: str) -> Path:
+    value = os.environ.get(name)
+    if not value:
+        pytest.skip(f"{name} is not set: the folder of the real scans is unknown")
+    folder = Path(value)
+    if not folder.is_dir():
+        pytest.fail(f"{name} names {folder}, which is no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_scans() -> Path:
+    """Folder of real scans as .npz files (``scene0000_00_full.npz``, ...)."""
+    return _folder_from_environment("BOXGP_REAL_SCANS")
+
+
+@pytest.fixture(scope="session")
+def real_raw() -> Path:
+    """Folder that holds a scan in ScanNet's own files (``scene0000_00/``)."""
+    return _folder_from_environment("BOXGP_REAL_RAW")
