@@ -157,7 +157,7 @@ class PairPosteriors:
     length_scale: Float32[np.ndarray, " P"]
     output_scale: Float32[np.ndarray, " P"]
     evidence: Float32[np.ndarray, " P"]
-    """log marginal likelihood (or its bound) per determined region"""
+    """log marginal likelihood (or its bound) per determined region; NaN where a side had no determined region"""
     steps: Int32[np.ndarray, " P"]
     jitter_retries: Int32[np.ndarray, " P"]
     fitted: Bool[np.ndarray, " P"]

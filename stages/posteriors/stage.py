@@ -23,6 +23,8 @@ class Posteriors(SceneStage):
 
     def run_scene(self, job: SceneJob) -> Result:
         """The posteriors of one scene; raises SceneError where the scene lacks what the configuration asks for."""
+        import numpy as np
+
         from stages.posteriors.infer import infer
         from stages.stores import posteriors_result, read_features, read_scene, read_superpoints
 
@@ -33,14 +35,15 @@ class Posteriors(SceneStage):
             posteriors = infer(scene, superpoints, features, self.config, self._engine())
         except ValueError as error:
             raise SceneError(f"scene {scene.scene}: {error}; change posteriors.engine or .background") from error
-        unfitted = int((~posteriors.fitted).sum())
+        tried = ~np.isnan(posteriors.evidence)  # the others had no determined region on one side: nothing to learn
+        failed = int((tried & ~posteriors.fitted).sum())
         statistics = {
             "pairs": float(len(posteriors.fitted)),
             "fits": float(posteriors.fitted.sum()),
             "jitter_retries": float(posteriors.jitter_retries.sum()),
         }
-        text = f"{unfitted} of {len(posteriors.fitted)} pairs have no posterior; their regions follow the prior"
-        return posteriors_result(posteriors, statistics, (text,) if unfitted else ())
+        text = f"{failed} of {int(tried.sum())} Gaussian Processes failed; their regions follow the prior"
+        return posteriors_result(posteriors, statistics, (text,) if failed else ())
 
     def _engine(self) -> Engine | None:
         """The configured engine; None for rules."""

@@ -1,0 +1,73 @@
+"""The posteriors stage from stored inputs to its stored result."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import SceneError
+from pipeline.stage import Result, SceneJob
+from pipeline.store import commit
+from stages.features.handcrafted import region_features
+from stages.posteriors.config import PosteriorsConfig
+from stages.posteriors.stage import Posteriors
+from stages.stores import features_result, read_posteriors, scene_result, superpoints_result
+from stages.structures import LabelSource, Scene
+from stages.superpoints.partition import partition_scene
+from tests.stages.scenery import PARAMETERS, two_objects
+
+
+def job_of(scene: Scene, folder: Path) -> SceneJob:
+    superpoints = partition_scene(scene, "points", PARAMETERS)
+    features = region_features(
+        scene.xyz, scene.rgb, None, superpoints.superpoint, len(superpoints), ("position", "color"), 1.0
+    )
+    results = {
+        "scenes": scene_result(scene),
+        "superpoints": superpoints_result(superpoints),
+        "features": features_result(features),
+    }
+    for name, result in results.items():
+        commit(folder / name, result, {"fingerprint": name})
+    return SceneJob(scene.scene, {name: folder / name for name in results})
+
+
+def run(job: SceneJob, **options: Any) -> Result:
+    ((_, result),) = Posteriors(PosteriorsConfig(**options)).run([job])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+@pytest.mark.parametrize("engine", ["laplace", "variational", "regression", "linear", "smallest_box", "truth"])
+def test_every_engine_and_rule_is_stored_and_read_back(engine: str, tmp_path: Path) -> None:
+    result = run(job_of(two_objects(points=1500), tmp_path), engine=engine)
+    commit(tmp_path / "posteriors", result, {"fingerprint": engine})
+    posteriors = read_posteriors(tmp_path / "posteriors")
+    assert posteriors.engine == engine
+    assert posteriors.indptr[-1] == len(posteriors.region) == len(posteriors.probability)
+    if engine in {"smallest_box", "truth"}:
+        assert len(posteriors.pair) == 0
+        assert (posteriors.owner >= 0).all()
+    else:
+        assert posteriors.fitted.any()
+        assert (posteriors.source[posteriors.owner < 0] == LabelSource.GP).all()
+        assert result.warnings == ()
+    np.testing.assert_allclose(posteriors.prior.sum(axis=0), 1, rtol=1e-5)
+
+
+def test_a_pair_without_determined_regions_is_no_warning(tmp_path: Path) -> None:
+    scene = two_objects(points=1500)
+    same = replace(scene.boxes, corners=np.repeat(scene.boxes.corners[:1], 2, axis=0))
+    result = run(job_of(replace(scene, boxes=same), tmp_path), evidence=[])
+    assert result.statistics["pairs"] == 1
+    assert result.statistics["fits"] == 0
+    assert result.warnings == ()
+
+
+def test_what_a_scan_lacks_is_said_with_its_name(tmp_path: Path) -> None:
+    job = job_of(replace(two_objects(points=1500), instance=None), tmp_path)
+    with pytest.raises(SceneError, match=r"two_objects.*no ground-truth instances.*posteriors\.engine"):
+        run(job, engine="truth")
