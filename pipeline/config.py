@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,10 +16,9 @@ from pydantic_core import ErrorDetails
 from pipeline.documents import Key, Origin, dotted, origin_of, read_chain, read_overrides
 from pipeline.errors import ConfigurationError
 from pipeline.schema import Node, Schema
-from pipeline.stage import Stage, StageConfig
+from pipeline.stage import SCENE_ID, Stage, StageConfig
 
 SPLITS = ("train", "val", "test")
-SCENE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Splits(StageConfig):

@@ -9,11 +9,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import SCENE_ID
 from pipeline.errors import ConfigurationError, InputError, StoreError
 from pipeline.fingerprint import digest, scene_seed, task_fingerprint
 from pipeline.inputs import InputHashes
-from pipeline.stage import DATASET, Source, Stage
+from pipeline.stage import DATASET, SCENE_ID, Source, Stage
 from pipeline.store import fingerprint_of, intact_manifest
 from pipeline.tasks import Chunk, Input, Member, Plan, PlannedTask, RawFile, Reason, load_plan, save_plan
 

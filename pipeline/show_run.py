@@ -99,8 +99,11 @@ def failure_listing(output: Path, failures: Sequence[Failure], *, traceback: boo
 
 def end_of_run(plan: Plan, outcome: Outcome) -> str:
     """Counts a stage, warnings, failures, tables of dataset-level stages, and where all of it lies."""
+    failed = {(record.stage, record.scene): record for record in outcome.failed}
     records = [
-        record for task in plan.tasks if (record := read_record(plan.output, task.stage, task.scene)) is not None
+        record
+        for task in plan.tasks
+        if (record := failed.get((task.stage, task.scene)) or read_record(plan.output, task.stage, task.scene))
     ]
     return "\n\n".join(
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 Granularity = Literal["scene", "dataset"]
+SCENE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What the id of a scene looks like: it is the name of folders and files."""
 DATASET = "dataset"
 """Stands where a scene id would in jobs, records and failures of dataset-level stages."""
 

@@ -35,6 +35,8 @@ class Outcome:
     """How a run ended: stage -> number of tasks done, kept, failed and blocked."""
 
     counts: dict[str, Counter[TaskOutcome]] = field(default_factory=dict)
+    failed: list[Record] = field(default_factory=list)
+    """the records of failed tasks: on a full disk they exist nowhere else"""
     interrupted: bool = False
 
     def count(self, outcome: TaskOutcome) -> int:
@@ -89,6 +91,8 @@ def _run_step(
     progress.start(step[0].stage, len(waiting), len(kept))
     for record in _records(_chunks(plan, waiting, 1 if pool is None else pool.size), pool):
         counts[record.outcome] += 1
+        if record.outcome is TaskOutcome.FAILED:
+            outcome.failed.append(record)
         progress.advance(record)
     progress.finish()
 

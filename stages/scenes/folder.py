@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.stage import Source
+from pipeline.stage import SCENE_ID, Source
 from stages.scenes.boxfiles import read_background, read_boxes
 from stages.scenes.checks import error, warning
 from stages.scenes.classes import SCANNET18
@@ -16,7 +15,6 @@ from stages.scenes.scan import Finding, Scan, ScanError
 
 SUFFIXES = (".npz", ".ply", ".pcd")
 BOX_SUFFIX = ".boxes.json"
-SCENE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def subfolders(path: Path) -> list[Path]:
@@ -79,6 +77,8 @@ def read(scene: str, files: tuple[Path, ...], config: FolderConfig) -> Scan:
     elif box_files:
         boxes, findings = read_boxes(box_files[0], config.class_names, config.rotation_unit)
         points.arrays["background_boxes"] = read_background(box_files[0])
+    if points.arrays.get("normals") is None and points.arrays.get("faces") is None:
+        findings.append(warning(f"{file}: no normals", "they are fitted to neighbouring points"))
     class_ids = _class_ids(config)
     semantic = points.arrays.get("semantic")
     if (

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stages.geometry import scene_normals
+from stages.geometry import mesh_edges_among, scene_normals
 from stages.structures import Scene, Superpoints
 from stages.superpoints.felzenszwalb import contiguous, segment
-from stages.superpoints.neighbors import edge_lengths, mesh_edges, nearest_neighbors, undirected_edges
+from stages.superpoints.neighbors import edge_lengths, nearest_neighbors, undirected_edges
 from stages.superpoints.region_graph import region_graph
 from stages.superpoints.split import same_boxes
 from stages.superpoints.weights import color_weights, normal_weights
@@ -75,15 +75,9 @@ def _edges(
 ) -> Int32[np.ndarray, "E 2"]:
     """Edges between finite points, in their numbering: of the mesh where there is one, else of nearest neighbours."""
     use_mesh = method == "mesh" or (method == "given" and scene.faces is not None)
-    if not use_mesh:
-        return undirected_edges(nearest_neighbors(xyz, parameters.neighbors))
-    if scene.faces is None:
-        raise ValueError("the scan has no faces")
-    edges = mesh_edges(scene.faces, len(scene))
-    position = np.full(len(scene), -1, np.int32)
-    position[finite] = np.arange(len(finite), dtype=np.int32)
-    edges = position[edges]
-    return edges[(edges >= 0).all(axis=1)]
+    if use_mesh:
+        return mesh_edges_among(scene, finite)
+    return undirected_edges(nearest_neighbors(xyz, parameters.neighbors))
 
 
 def _segment_graph(

@@ -26,13 +26,6 @@ SCENES = {f"scene_{number}": f"{number} 1 {'2 ' * number}" for number in range(7
 RUN = Path(__file__).parent / "run_toy.py"
 
 
-@pytest.fixture
-def toy(tmp_path: Path) -> Toy:
-    toy = Toy(tmp_path)
-    toy.write()
-    return toy
-
-
 def _run(toy: Toy, workers: int = 0, *, strict: bool = False, **config: Any) -> Outcome:
     plan = make_plan(toy.config(strict=strict, **config), TOY_STAGES, toy.output)
     return run_plan(plan, workers=workers, progress=Progress())

@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import zarr
-from toy_stages import TOY_STAGES, Batch, Double, Toy, array_bytes
+from toy_stages import TOY_STAGES, Batch, Double, Toy, array_bytes, plan_of
 
-from pipeline import worker
 from pipeline.errors import ConfigurationError
 from pipeline.plan import make_plan, pin
 from pipeline.records import Record, TaskOutcome, read_failures, read_record
 from pipeline.stage import DATASET
 from pipeline.store import fingerprint_of, read_arrays, read_manifest
 from pipeline.tasks import Chunk, Plan
-from pipeline.worker import load_stage, run_chunk, use_one_thread
+from pipeline.worker import load_stage, run_chunk
 
 DONE, KEPT, FAILED, BLOCKED = TaskOutcome.DONE, TaskOutcome.KEPT, TaskOutcome.FAILED, TaskOutcome.BLOCKED
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Toy:
-    toy = Toy(tmp_path)
-    toy.write()
-    return toy
-
-
-def _plan(toy: Toy, config: Mapping[str, Any] | None = None, **options: Any) -> Plan:
-    return make_plan(toy.config(**(config or {})), TOY_STAGES, toy.output, **options)
 
 
 def _run(plan: Plan, stage: str, scenes: Sequence[str] | None = None, **options: Any) -> list[Record]:
@@ -57,7 +42,7 @@ def _log(toy: Toy, stage: str, scene: str) -> str:
 
 class TestSuccess:
     def test_every_stage(self, toy: Toy) -> None:
-        plan = _plan(toy)
+        plan = plan_of(toy)
         outcomes = _run_all(plan, "numbers", "double", "batch", "total", "report")
         assert {outcome for scenes in outcomes.values() for outcome in scenes.values()} == {DONE}
         assert all(fingerprint_of(task.folder) is not None for task in plan.tasks)
@@ -66,7 +51,7 @@ class TestSuccess:
         assert read_failures(toy.output) == []
 
     def test_manifest(self, toy: Toy) -> None:
-        plan = _plan(toy)
+        plan = plan_of(toy)
         _run_all(plan, "numbers", "double", "batch", "total")
         task = plan.tasks[3]
         manifest = read_manifest(task.folder)
@@ -84,13 +69,13 @@ class TestSuccess:
         assert (total["scenes"], total["missing"]) == (["a", "b", "c"], [])
 
     def test_record(self, toy: Toy) -> None:
-        records = _run(_plan(toy), "numbers")
+        records = _run(plan_of(toy), "numbers")
         assert [record.scene for record in records] == ["a", "b", "c"]
         assert [record.statistics for record in records] == [{"numbers": 3.0}, {"numbers": 2.0}, {"numbers": 1.0}]
         assert [read_record(toy.output, "numbers", record.scene) for record in records] == records
 
     def test_a_result_that_is_there_is_kept(self, toy: Toy) -> None:
-        plan = _plan(toy)
+        plan = plan_of(toy)
         first = _run(plan, "numbers")
         identity = (plan.tasks[0].folder / "manifest.json").stat().st_ino
         again = _run(plan, "numbers")
@@ -99,15 +84,15 @@ class TestSuccess:
         assert (plan.tasks[0].folder / "manifest.json").stat().st_ino == identity
 
     def test_a_forced_result_is_replaced(self, toy: Toy) -> None:
-        _run(_plan(toy), "numbers")
+        _run(plan_of(toy), "numbers")
         folder = toy.output / "numbers" / "a"
         identity = (folder / "manifest.json").stat().st_ino
-        assert [record.outcome for record in _run(_plan(toy, force=["numbers"]), "numbers")] == [DONE] * 3
+        assert [record.outcome for record in _run(plan_of(toy, force=["numbers"]), "numbers")] == [DONE] * 3
         assert (folder / "manifest.json").stat().st_ino != identity
         assert [path.name for path in folder.parent.glob(".*")] == []
 
     def test_the_chunk_changes_no_byte(self, toy: Toy, tmp_path: Path) -> None:
-        _run_all(_plan(toy), "numbers", "double", "batch")
+        _run_all(plan_of(toy), "numbers", "double", "batch")
         other = Toy(tmp_path / "other")
         other.write()
         plan = make_plan(toy.config(), TOY_STAGES, other.output)
@@ -121,7 +106,7 @@ class TestSuccess:
 class TestFailures:
     def test_one_scene_does_not_stop_the_others(self, toy: Toy) -> None:
         (toy.folder / "data" / "b.txt").write_text("x")
-        outcomes = _run_all(_plan(toy), "numbers", "double")
+        outcomes = _run_all(plan_of(toy), "numbers", "double")
         assert outcomes["numbers"] == {"a": DONE, "b": FAILED, "c": DONE}
         assert outcomes["double"] == {"a": DONE, "b": BLOCKED, "c": DONE}
         (failure,) = read_failures(toy.output)
@@ -132,7 +117,7 @@ class TestFailures:
         assert (toy.output / failure.log).read_text().count("pipeline.errors.SceneError") == 1
 
     def test_an_unexpected_error(self, toy: Toy) -> None:
-        plan = _plan(toy, {"double": {"fail": ("a",)}})
+        plan = plan_of(toy, {"double": {"fail": ("a",)}})
         assert _run_all(plan, "numbers", "double")["double"] == {"a": FAILED, "b": DONE, "c": DONE}
         (failure,) = read_failures(toy.output)
         assert (failure.error, failure.message, failure.expected) == (
@@ -143,14 +128,14 @@ class TestFailures:
         assert failure.inputs == {"numbers": str(toy.output / "numbers" / "a")}
 
     def test_success_clears_the_failure(self, toy: Toy) -> None:
-        _run_all(_plan(toy, {"double": {"fail": ("a",)}}), "numbers", "double")
-        _run_all(_plan(toy), "double")
+        _run_all(plan_of(toy, {"double": {"fail": ("a",)}}), "numbers", "double")
+        _run_all(plan_of(toy), "double")
         assert read_failures(toy.output) == []
 
     def test_the_old_result_stays_when_the_new_one_fails(self, toy: Toy) -> None:
-        plan = _plan(toy)
+        plan = plan_of(toy)
         _run_all(plan, "numbers", "double")
-        changed = _plan(toy, {"double": {"factor": 3.0, "fail": ("a",)}})
+        changed = plan_of(toy, {"double": {"factor": 3.0, "fail": ("a",)}})
         assert _run_all(changed, "double")["double"]["a"] == FAILED
         assert fingerprint_of(toy.output / "round_00" / "double" / "a") == plan.tasks[3].fingerprint
         # but nothing is built on it
@@ -158,7 +143,7 @@ class TestFailures:
 
     def test_blocked_says_what_is_missing(self, toy: Toy) -> None:
         (toy.folder / "data" / "b.txt").write_text("x")
-        plan = _plan(toy)
+        plan = plan_of(toy)
         _run(plan, "numbers")
         blocked = next(record for record in _run(plan, "double") if record.scene == "b")
         assert re.fullmatch(
@@ -170,7 +155,7 @@ class TestFailures:
         def full(*_: object, **__: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        plan = _plan(toy)
+        plan = plan_of(toy)
         with monkeypatch.context() as patch:
             patch.setattr(zarr.Group, "create_array", full)
             patch.setattr(Path, "write_text", full)
@@ -183,7 +168,7 @@ class TestFailures:
     def test_no_log_can_be_written(self, toy: Toy) -> None:
         toy.output.mkdir()
         (toy.output / "logs").write_text("")
-        records = _run(_plan(toy), "numbers")
+        records = _run(plan_of(toy), "numbers")
         assert [record.outcome for record in records] == [FAILED] * 3
         assert "logs/numbers/a+2.log cannot be written: a file stands where a folder is needed" in records[0].message
 
@@ -191,7 +176,7 @@ class TestFailures:
         def interrupt(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        plan = _plan(toy)
+        plan = plan_of(toy)
         _run(plan, "numbers")
         with monkeypatch.context() as patch:
             patch.setattr(Double, "run_scene", interrupt)
@@ -201,13 +186,13 @@ class TestFailures:
         assert read_failures(toy.output) == []
 
     def test_an_older_stage_is_refused(self, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-        plan = _plan(toy)
+        plan = plan_of(toy)
         monkeypatch.setattr("toy_stages.Numbers.version", 2)
         (record, *_) = _run(plan, "numbers")
         assert "the plan is about numbers version 1, but toy_stages:Numbers is numbers version 2" in record.message
 
     def test_a_stage_that_cannot_be_imported(self, toy: Toy) -> None:
-        plan = _plan(toy)
+        plan = plan_of(toy)
         tasks = tuple(replace(task, path="no_such_module:Stage") for task in plan.tasks[:3])
         records = run_chunk(Chunk(plan.output, plan.config["numbers"], False, tasks))
         assert [record.outcome for record in records] == [FAILED] * 3
@@ -222,7 +207,7 @@ class TestFailures:
 
 class TestChunks:
     def test_a_chunk_that_raises_is_tried_scene_by_scene(self, toy: Toy) -> None:
-        plan = _plan(toy, {"batch": {"poison": ("b",)}})
+        plan = plan_of(toy, {"batch": {"poison": ("b",)}})
         _run_all(plan, "numbers", "double")
         records = {record.scene: record for record in _run(plan, "batch")}
         assert {scene: record.outcome for scene, record in records.items()} == {"a": DONE, "b": FAILED, "c": DONE}
@@ -232,15 +217,15 @@ class TestChunks:
 
     def test_results_are_those_of_the_whole_chunk(self, toy: Toy) -> None:
         """What a chunk gave before it failed and what single scenes give is what a healthy chunk gives."""
-        plan = _plan(toy)
+        plan = plan_of(toy)
         _run_all(plan, "numbers", "double", "batch")
         healthy = array_bytes(toy.output)
-        poisoned = _plan(toy, {"batch": {"poison": ("b",)}})
+        poisoned = plan_of(toy, {"batch": {"poison": ("b",)}})
         _run(poisoned, "batch")
         assert array_bytes(toy.output) == healthy
 
     def test_a_scene_without_result_is_a_failure(self, toy: Toy) -> None:
-        plan = _plan(toy, {"batch": {"silent": ("b",), "refuse": ("c",)}})
+        plan = plan_of(toy, {"batch": {"silent": ("b",), "refuse": ("c",)}})
         _run_all(plan, "numbers", "double")
         records = {record.scene: record for record in _run(plan, "batch")}
         assert records["a"].outcome == DONE
@@ -248,7 +233,7 @@ class TestChunks:
         assert records["c"].message == "scene c: refused"
 
     def test_a_result_nobody_asked_for(self, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-        plan = _plan(toy)
+        plan = plan_of(toy)
         _run_all(plan, "numbers", "double")
         monkeypatch.setattr(Batch, "run", lambda *_: iter([("z", ValueError("?"))]))
         records = _run(plan, "batch")
@@ -259,7 +244,7 @@ class TestChunks:
 class TestDatasets:
     def test_scenes_that_exist(self, toy: Toy) -> None:
         (toy.folder / "data" / "b.txt").write_text("x")
-        plan = _plan(toy)
+        plan = plan_of(toy)
         outcomes = _run_all(plan, "numbers", "double", "batch", "total", "report")
         assert outcomes["total"] == {DATASET: DONE}
         manifest = read_manifest(toy.output / "round_00" / "total")
@@ -276,7 +261,7 @@ class TestDatasets:
         assert "stage total needs all 3 scenes under `strict: true`, but 1 are missing: b" in failure.message
 
     def test_no_scene_at_all(self, toy: Toy) -> None:
-        (record,) = _run(_plan(toy), "total")
+        (record,) = _run(plan_of(toy), "total")
         assert record.outcome == BLOCKED
         assert record.message.startswith("not tried: every scene it reads is missing")
 
@@ -284,7 +269,7 @@ class TestDatasets:
 @pytest.mark.filterwarnings("default")
 class TestLog:
     def test_lines(self, toy: Toy) -> None:
-        plan = _plan(toy, {"double": {"warn": ("a",)}})
+        plan = plan_of(toy, {"double": {"warn": ("a",)}})
         _run(plan, "numbers")
         _run(plan, "double", ["a"], attempt=3)
         lines = _log(toy, "double", "a").splitlines()
@@ -296,30 +281,20 @@ class TestLog:
         assert messages[3].startswith("done in ")
 
     def test_nothing_reaches_the_terminal(self, toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
-        plan = _plan(toy, {"double": {"warn": ("a",), "fail": ("b",)}})
+        plan = plan_of(toy, {"double": {"warn": ("a",), "fail": ("b",)}})
         _run_all(plan, "numbers", "double")
         assert capfd.readouterr() == ("", "")
 
     def test_warnings_are_in_manifest_and_record(self, toy: Toy) -> None:
-        plan = _plan(toy, {"double": {"warn": ("a",)}})
+        plan = plan_of(toy, {"double": {"warn": ("a",)}})
         _run(plan, "numbers")
         record = _run(plan, "double")[0]
         assert record.warnings == ("a warning of the stage",)
         assert read_manifest(plan.tasks[3].folder)["warnings"] == ["a warning of the stage"]
 
 
-def test_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    threads: list[int] = []
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(set_num_threads=threads.append))
-    for name in worker.THREAD_VARIABLES:
-        monkeypatch.setenv(name, "7")
-    use_one_thread()
-    assert threads == [1]
-    assert {os.environ[name] for name in worker.THREAD_VARIABLES} == {"1"}
-
-
 def test_manifest_is_json_of_plain_numbers(toy: Toy) -> None:
-    plan = _plan(toy)
+    plan = plan_of(toy)
     _run(plan, "numbers")
     text = (plan.tasks[0].folder / "manifest.json").read_text()
     assert json.loads(text)["statistics"] == {"numbers": 3.0}

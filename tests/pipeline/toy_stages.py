@@ -21,8 +21,12 @@ import numpy as np
 
 from pipeline.config import RunConfig
 from pipeline.errors import SceneError
+from pipeline.executors.local import run_plan
+from pipeline.plan import make_plan
+from pipeline.progress import Progress
 from pipeline.stage import Array, DatasetStage, Result, SceneJob, SceneStage, Source, Stage, StageConfig
 from pipeline.store import read_arrays
+from pipeline.tasks import Plan
 
 
 class NumbersConfig(StageConfig):
@@ -36,6 +40,7 @@ class Numbers(SceneStage):
     version = 1
     Config: ClassVar[type[StageConfig]] = NumbersConfig
     inputs = ()
+    unfingerprinted = ("path",)
     every_round = False
     config: NumbersConfig
 
@@ -64,6 +69,8 @@ class DoubleConfig(StageConfig):
     """a folder: each scene with a file of its name there removes it and kills its process"""
     seconds: float = 0.0
     """how long each scene takes"""
+    offsets: Path | None = None
+    """a folder: the number in a scene's text file there is added"""
 
 
 class Double(SceneStage):
@@ -73,7 +80,11 @@ class Double(SceneStage):
     version = 1
     Config: ClassVar[type[StageConfig]] = DoubleConfig
     inputs = ("numbers",)
+    unfingerprinted = ("offsets",)
     config: DoubleConfig
+
+    def files(self, scene: str) -> tuple[Path, ...]:
+        return () if self.config.offsets is None else tuple(self.config.offsets.glob(f"{scene}.txt"))
 
     def run_scene(self, job: SceneJob) -> Result:
         time.sleep(self.config.seconds)
@@ -86,7 +97,8 @@ class Double(SceneStage):
             logging.getLogger("some.library").warning("a warning of a library")
         numbers = read_arrays(job.inputs["numbers"])[0]["number"]
         noise = np.random.default_rng(job.seed).random(len(numbers)).astype(np.float32)
-        values = numbers * np.float32(self.config.factor) + noise
+        offset = np.float32(sum(float(file.read_text()) for file in job.files))
+        values = numbers * np.float32(self.config.factor) + noise + offset
         told = ("a warning of the stage",) if job.scene in self.config.warn else ()
         return Result({"number": Array(values, ("number",))}, {}, {"sum": float(values.sum())}, told)
 
@@ -188,6 +200,21 @@ class Toy:
             sections={stage.name: stage.Config(**values.get(stage.name, {})) for _, stage in TOY_STAGES},
             splits={},
         )
+
+
+def plan_of(
+    toy: Toy,
+    config: Mapping[str, Any] | None = None,
+    stages: Sequence[tuple[str, type[Stage]]] = TOY_STAGES,
+    **options: Any,
+) -> Plan:
+    """The plan of the run over ``toy``; ``config`` holds sections, ``options`` are those of ``make_plan``."""
+    return make_plan(toy.config(**(config or {})), stages, toy.output, **options)
+
+
+def complete(plan: Plan) -> None:
+    """Runs all of a plan in this process."""
+    assert run_plan(plan, workers=0, progress=Progress()).exit_code == 0
 
 
 def array_bytes(output: Path) -> dict[str, bytes]:

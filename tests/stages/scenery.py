@@ -1,5 +1,7 @@
 """Small scenes for tests: two cuboids that stand on a floor, with boxes that overlap or not."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from stages.structures import Boxes, Scene
@@ -54,3 +56,21 @@ def two_objects(seed: int = 0, points: int = 3000) -> Scene:
         instance_class=np.array([4, 0], np.int32),
         class_names=("cabinet", "bed", "chair", "sofa", "table"),
     )
+
+
+def reordered(scene: Scene, order: np.ndarray) -> Scene:
+    """The same scan with its points in another order."""
+    return replace(
+        scene,
+        xyz=scene.xyz[order],
+        rgb=None if scene.rgb is None else scene.rgb[order],
+        instance=None if scene.instance is None else scene.instance[order],
+    )
+
+
+def quarter_turn(scene: Scene) -> Scene:
+    """The same scan after a quarter turn about the vertical axis, boxes included."""
+    turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
+    low_x, low_y, low_z, high_x, high_y, high_z = scene.boxes.corners.T
+    corners = np.stack([-high_y, low_x, low_z, -low_y, high_x, high_z], axis=1)
+    return replace(scene, xyz=scene.xyz @ turn.T, boxes=replace(scene.boxes, corners=corners))

@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
+from stages.geometry import given_normals, mesh_edges_among
 from stages.posteriors.evidence.facing import facing, orient
 from stages.posteriors.evidence.floor import floor_evidence, floor_points
 from stages.posteriors.evidence.straddling import coarse_partitions, straddling
 from stages.structures import Scene
-from stages.superpoints.neighbors import edge_lengths, mesh_edges, nearest_neighbors, undirected_edges
-from stages.superpoints.normals import mesh_normals, point_normals
+from stages.superpoints.neighbors import edge_lengths, nearest_neighbors, undirected_edges
+from stages.superpoints.normals import point_normals
 from stages.typing import Float64, Int32, Int64
 
 Kind = Literal["straddling", "floor", "facing"]
@@ -42,9 +43,12 @@ def evidence_against(
     xyz, region = scene.xyz[finite], superpoint[finite]
     neighbors = nearest_neighbors(xyz, SMOOTH_NEIGHBORS)
     smooth = point_normals(xyz, neighbors)
-    normals = _normals(scene, finite, neighbors)
+    given = given_normals(scene)
+    normals = point_normals(xyz, neighbors[:, :NORMAL_NEIGHBORS]) if given is None else given[finite]
     if "straddling" in kinds:
-        edges = _edges(scene, finite, neighbors)
+        edges = (
+            undirected_edges(neighbors[:, :EDGE_NEIGHBORS]) if scene.faces is None else mesh_edges_among(scene, finite)
+        )
         rgb = None if scene.rgb is None else scene.rgb[finite]
         partitions = coarse_partitions(rgb, normals, edges, edge_lengths(xyz, edges))
         score += WEIGHT["straddling"] * np.sqrt(straddling(xyz, partitions, region, size, corners))
@@ -55,26 +59,3 @@ def evidence_against(
         oriented = orient(xyz, normals, neighbors)
         score += WEIGHT["facing"] * facing(xyz, oriented, region, len(size), corners)
     return score
-
-
-def _normals(
-    scene: Scene, finite: Int64[np.ndarray, " M"], neighbors: Int32[np.ndarray, "M C"]
-) -> Float64[np.ndarray, "M 3"]:
-    """Given normals, else the mesh's, else fitted ones."""
-    if scene.normals is not None:
-        return scene.normals[finite].astype(np.float64)
-    if scene.faces is not None:
-        return mesh_normals(scene.xyz, scene.faces[scene.finite[scene.faces].all(axis=1)])[finite]
-    return point_normals(scene.xyz[finite], neighbors[:, :NORMAL_NEIGHBORS])
-
-
-def _edges(
-    scene: Scene, finite: Int64[np.ndarray, " M"], neighbors: Int32[np.ndarray, "M C"]
-) -> Int32[np.ndarray, "E 2"]:
-    """Edges of the mesh where there is one, else of nearest neighbours, in the numbering of finite points."""
-    if scene.faces is None:
-        return undirected_edges(neighbors[:, :EDGE_NEIGHBORS])
-    position = np.full(len(scene), -1, np.int32)
-    position[finite] = np.arange(len(finite), dtype=np.int32)
-    edges = position[mesh_edges(scene.faces, len(scene))]
-    return edges[(edges >= 0).all(axis=1)]

@@ -26,5 +26,5 @@ def test_extents_of_masks_are_those_of_their_points() -> None:
 def test_overlap_by_hand() -> None:
     one = np.array([[0, 0, 0, 2, 2, 2], [0, 0, 0, 0, 1, 1], [np.nan] * 6], np.float32)
     other = np.array([[1, 0, 0, 3, 2, 2], [0, 0, 0, 0, 1, 1], [5, 5, 5, 6, 6, 6]], np.float32)
-    expected = [[1 / 3, 0, 0], [0, 1, 0], [0, 0, 0]]
+    expected = [[1 / 3, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     np.testing.assert_allclose(box_overlaps_with(one, other), expected)

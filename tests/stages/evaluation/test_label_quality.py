@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -60,7 +62,7 @@ def test_smallest_box_by_brute_force() -> None:
     low = generator.random((8, 3))
     boxes = np.concatenate([low, low + 0.1 + 0.6 * generator.random((8, 3))], axis=1).astype(np.float32)
     xyz = (2 * generator.random((3000, 3))).astype(np.float32)
-    inside = ((xyz[:, None] >= boxes[:, :3]) & (xyz[:, None] <= boxes[:, 3:])).all(axis=2)
+    inside = np.all((xyz[:, None] >= boxes[:, :3]) & (xyz[:, None] <= boxes[:, 3:]), axis=2)
     volume = np.where(inside, (boxes[:, 3:] - boxes[:, :3]).prod(axis=1), np.inf)
     expected = np.where(inside.any(axis=1), volume.argmin(axis=1), -1)
     np.testing.assert_array_equal(smallest_box_of_points(xyz, boxes, margin=0.0), expected)
@@ -92,7 +94,7 @@ def test_oracle_of_single_points_is_perfect() -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize(("margin", "expected"), [(0.005, 0.545), (0.0001, 0.598)])
-def test_the_trivial_rule_on_real_scans(real_scans, margin: float, expected: float) -> None:
+def test_the_trivial_rule_on_real_scans(real_scans: Path, margin: float, expected: float) -> None:
     """Label AP of the rule over all objects of the twelve subsampled scans; .545 was measured by another program."""
     overlaps = []
     for path in sorted(real_scans.glob("scene*_??.npz")):

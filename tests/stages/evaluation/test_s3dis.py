@@ -26,7 +26,7 @@ def test_worked_example() -> None:
     found = s3dis_metrics([first, second])
     assert found.coverage == pytest.approx(((1 / 2 + 7 / 35) / 2 + 1) / 2)
     assert found.weighted_coverage == pytest.approx(((10 / 40 * 1 / 2 + 30 / 40 * 7 / 35) + 1) / 2)
-    assert (found.precision50, found.recall50) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert (found.precision50, found.recall50) == pytest.approx((2 / 3, 2 / 3))
 
 
 def test_empty_masks_are_no_predictions() -> None:

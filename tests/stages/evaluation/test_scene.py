@@ -10,14 +10,17 @@ from stages.evaluation.s3dis import s3dis_metrics
 from stages.evaluation.scene import evaluate_scene, known_truth, mask_scores
 from stages.structures import Boxes, Scene
 from tests.stages.evaluation.labelled import labels_of, row_of_cubes
+from tests.stages.scenery import reordered
 
 OWNER = np.array([0, 0, 1, 1, 2, 2, -1, -1])
 """the right owners of the eight halves of three cubes and a floor"""
 
 
-def truth_of(scene: Scene, superpoint: np.ndarray, owner: np.ndarray, **options) -> TruthEvaluation:
-    regions = len(owner)
-    found = evaluate_scene(scene, superpoint, regions, labels_of(scene, superpoint, owner, **options)).truth
+def truth_of(
+    scene: Scene, superpoint: np.ndarray, owner: np.ndarray, contested: np.ndarray | None = None
+) -> TruthEvaluation:
+    labels = labels_of(scene, superpoint, owner, contested=contested)
+    found = evaluate_scene(scene, superpoint, len(owner), labels).truth
     assert found is not None
     return found
 
@@ -82,7 +85,7 @@ def test_points_and_objects_may_be_in_any_order(seed: int) -> None:
     reference = truth_of(scene, superpoint, owner, contested=contested)
     points, objects, regions = generator.permutation(800), generator.permutation(3), generator.permutation(8)
     boxes = Boxes(*(values[objects] for values in vars(scene.boxes).values()))
-    shuffled = replace(scene, xyz=scene.xyz[points], instance=scene.instance[points], boxes=boxes)
+    shuffled = replace(reordered(scene, points), boxes=boxes)
     place = np.append(np.argsort(objects), -1)
     found = truth_of(
         shuffled,

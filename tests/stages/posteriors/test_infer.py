@@ -8,6 +8,7 @@ import pytest
 from stages.features.handcrafted import region_features
 from stages.geometry import scene_normals
 from stages.posteriors.config import PosteriorsConfig
+from stages.posteriors.engines.base import Engine
 from stages.posteriors.engines.laplace import LaplaceEngine
 from stages.posteriors.engines.linear import LinearEngine
 from stages.posteriors.engines.regression import RegressionEngine
@@ -16,9 +17,13 @@ from stages.pseudo_labels.build import build_labels
 from stages.pseudo_labels.labels import PseudoLabels
 from stages.structures import Boxes, Scene
 from stages.superpoints.partition import partition_scene
-from tests.stages.scenery import PARAMETERS, two_objects
+from tests.stages.scenery import PARAMETERS, quarter_turn, reordered, two_objects
 
-ENGINES = {"laplace": LaplaceEngine(learn=False), "regression": RegressionEngine(learn=False), "linear": LinearEngine()}
+ENGINES: dict[str, Engine] = {
+    "laplace": LaplaceEngine(learn=False),
+    "regression": RegressionEngine(learn=False),
+    "linear": LinearEngine(),
+}
 
 
 def label(scene: Scene, **options: object) -> PseudoLabels:
@@ -91,14 +96,10 @@ def test_translation_quarter_turn_and_order_of_points_change_next_to_nothing() -
     shift = np.array([7.3, -11.9, 2.1], np.float32)
     corners = scene.boxes.corners
     moved = replace(scene, xyz=scene.xyz + shift, boxes=replace(scene.boxes, corners=corners + np.tile(shift, 2)))
-    turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
-    around = np.c_[-corners[:, 4], corners[:, 0], corners[:, 2], -corners[:, 1], corners[:, 3], corners[:, 5]]
-    turned = replace(scene, xyz=scene.xyz @ turn.T, boxes=replace(scene.boxes, corners=around))
     shuffle = np.random.default_rng(1).permutation(len(scene))
-    shuffled = replace(scene, xyz=scene.xyz[shuffle], rgb=scene.rgb[shuffle], instance=scene.instance[shuffle])
     assert (owners(label(moved)) != expected).mean() <= 0.001
-    assert (owners(label(turned)) != expected).mean() <= 0.001
-    assert (owners(label(shuffled)) != expected[shuffle]).mean() <= 0.001
+    assert (owners(label(quarter_turn(scene))) != expected).mean() <= 0.001
+    assert (owners(label(reordered(scene, shuffle))) != expected[shuffle]).mean() <= 0.001
 
 
 @pytest.mark.parametrize("background", ["floor", "planes"])

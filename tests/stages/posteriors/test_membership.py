@@ -23,7 +23,7 @@ def test_membership_counts_points_in_grown_boxes() -> None:
     xyz = np.array([[0, 0, 0], [1, 0, 0], [1.04, 0, 0], [5, 0, 0], [np.nan, 0, 0]], np.float32)
     corners = np.array([[0, 0, 0, 1, 1, 1], [9, 9, 9, 9, 9, 9]], np.float32)
     size = region_sizes(SUPERPOINT, 2)
-    np.testing.assert_allclose(membership(xyz, SUPERPOINT, size, corners, 0.0), [[2 / 3, 0], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(membership(xyz, SUPERPOINT, size, corners, 0.0), [[2 / 3, 0.0], [0.0, 0.0]], rtol=1e-6)
     np.testing.assert_allclose(membership(xyz, SUPERPOINT, size, corners, 0.05)[0], [1, 0])
     assert membership(xyz, SUPERPOINT, size, corners[:0], 0.0).shape == (0, 2)
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from stages.posteriors.determine import determine
+from stages.posteriors.determine import Ownership, determine
 from stages.posteriors.prior import uniform_prior
 from stages.posteriors.problems import ProblemParameters, background_pairs, overlap_pairs
 from stages.structures import LabelSource
@@ -12,7 +12,7 @@ FEATURE = np.arange(7, dtype=np.float32)[:, None]
 PARAMETERS = ProblemParameters(skip_overlap=1.0, maximum_determined=10, background_reach=0.3)
 
 
-def ownership(background: np.ndarray = BACKGROUND):
+def ownership(background: np.ndarray = BACKGROUND) -> Ownership:
     return determine(CANDIDATE, CANDIDATE, uniform_prior(CANDIDATE, background), background)
 
 

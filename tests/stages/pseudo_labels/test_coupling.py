@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.pseudo_labels.coupling import Entries, Moments, couple, product, usable
+from stages.pseudo_labels.coupling import Entries, Fusion, Moments, couple, product, usable
 
 
 def entries(pairs: list[tuple[int, int]], rates: list[float], overlap: list[float] | None = None) -> Entries:
@@ -64,7 +64,7 @@ def test_coupling_needs_every_pair() -> None:
 
 
 @pytest.mark.parametrize(("fusion", "chosen"), [("largest_overlap", 1), ("most_confident", 2)])
-def test_one_pair_decides(fusion: str, chosen: int) -> None:
+def test_one_pair_decides(fusion: Fusion, chosen: int) -> None:
     pairs, rates, overlap = [(0, 1), (0, 2), (1, 2)], [0.6, 0.7, 0.1], [0.2, 0.5, 0.3]
     kept = usable(entries(pairs, rates, overlap), np.full(8, 3), fusion)
     assert (int(kept.first[0]), int(kept.second[0])) == pairs[chosen]

@@ -6,7 +6,7 @@ import pytest
 from stages.structures import Boxes
 from stages.superpoints.partition import partition_scene
 from stages.superpoints.split import in_box
-from tests.stages.scenery import PARAMETERS, two_objects
+from tests.stages.scenery import PARAMETERS, quarter_turn, reordered, two_objects
 
 
 def test_regions_do_not_straddle_boxes_and_cover_all_points() -> None:
@@ -87,13 +87,10 @@ def test_partition_follows_points_and_quarter_turns() -> None:
     scene = two_objects()
     regions = partition_scene(scene, "points", PARAMETERS).superpoint
     shuffle = np.random.default_rng(3).permutation(len(scene))
-    shuffled = replace(scene, xyz=scene.xyz[shuffle], rgb=scene.rgb[shuffle], instance=scene.instance[shuffle])
-    turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
-    corners = scene.boxes.corners
-    turned_corners = np.c_[-corners[:, 4], corners[:, 0], corners[:, 2], -corners[:, 1], corners[:, 3], corners[:, 5]]
-    turned = replace(scene, xyz=scene.xyz @ turn.T, boxes=replace(scene.boxes, corners=turned_corners))
-    assert disagreement(regions[shuffle], partition_scene(shuffled, "points", PARAMETERS).superpoint) < 0.001
-    assert disagreement(regions, partition_scene(turned, "points", PARAMETERS).superpoint) < 0.001
+    shuffled = partition_scene(reordered(scene, shuffle), "points", PARAMETERS).superpoint
+    turned = partition_scene(quarter_turn(scene), "points", PARAMETERS).superpoint
+    assert disagreement(regions[shuffle], shuffled) < 0.001
+    assert disagreement(regions, turned) < 0.001
 
 
 def disagreement(one: np.ndarray, other: np.ndarray) -> float:

@@ -10,17 +10,18 @@ import pytest
 import torch
 from scipy.special import expit, ndtr
 
-from stages.posteriors.engines.base import Engine, PairProblem, PairSolution
+from stages.posteriors.engines.base import Link, PairProblem, PairSolution
 from stages.posteriors.engines.laplace import LaplaceEngine
 from stages.posteriors.engines.linear import LinearEngine
 from stages.posteriors.engines.regression import RegressionEngine
 from stages.posteriors.engines.variational import VariationalEngine
 
 MakeProblem = Callable[..., PairProblem]
+Engine = LaplaceEngine | RegressionEngine | VariationalEngine | LinearEngine
 MOMENTS = ("latent_mean", "latent_variance", "probability", "mean", "variance")
 FIT = ("length_scale", "output_scale", "evidence", "steps", "jitter_retries", "converged")
 
-ENGINES = [
+ENGINES: list[Engine] = [
     LaplaceEngine(),
     LaplaceEngine(learn=False),
     LaplaceEngine(dtype="float32"),
@@ -50,7 +51,7 @@ def assert_same(a: PairSolution, b: PairSolution) -> None:
         np.testing.assert_equal(getattr(a, field), getattr(b, field), err_msg=field)
 
 
-def assert_close(a: PairSolution, b: PairSolution, tolerance: float) -> None:
+def assert_close(a: PairSolution, b: PairSolution, *, tolerance: float) -> None:
     for field in MOMENTS:
         np.testing.assert_allclose(getattr(a, field), getattr(b, field), atol=tolerance, rtol=tolerance, err_msg=field)
 
@@ -153,7 +154,7 @@ def test_order_of_determined_regions_does_not_matter(engine: Engine, make_proble
     )
     # the whitened parameters of the variational posterior follow the order, and 50 steps of Adam do not converge
     tolerance = 0.05 if isinstance(engine, VariationalEngine) else 1e-5
-    assert_close(*engine.solve([problem, shuffled]), tolerance)
+    assert_close(*engine.solve([problem, shuffled]), tolerance=tolerance)
 
 
 @double_engine
@@ -163,7 +164,7 @@ def test_translation_does_not_matter(engine: Engine, make_problem: MakeProblem) 
     feature, contested = np.round(problem.feature * 64) / 64, np.round(problem.contested_feature * 64) / 64
     still = replace(problem, feature=feature, contested_feature=contested)
     moved = replace(problem, feature=feature + np.float32(128), contested_feature=contested + np.float32(128))
-    assert_close(*engine.solve([still, moved]), 1e-5)
+    assert_close(*engine.solve([still, moved]), tolerance=1e-5)
 
 
 @double_engine
@@ -259,8 +260,13 @@ def test_probability_and_moments_are_those_of_the_declared_link(engine: Engine, 
     solution = engine.solve([make_problem(27, prior=0.5)])[0]
     draws = np.random.default_rng(0).normal(size=(200_000, 1))
     latent = solution.latent_mean + np.sqrt(solution.latent_variance) * draws
-    link = {"sigmoid": expit, "probit": ndtr, "step": lambda f: (f > 0).astype(float), "none": expit}[engine.link]
-    label = link(latent)
+    links: dict[Link, Callable[[np.ndarray], np.ndarray]] = {
+        "sigmoid": expit,
+        "probit": ndtr,
+        "step": lambda f: (f > 0).astype(float),
+        "none": expit,
+    }
+    label = links[engine.link](latent)
     np.testing.assert_allclose(solution.mean, label.mean(0), atol=5e-3)
     np.testing.assert_allclose(solution.variance, label.var(0), atol=3e-3)
     # eq. (2) of papers/002 is an approximation of the mean; elsewhere the probability is the mean
@@ -282,7 +288,7 @@ def test_a_gpu_gives_the_same_up_to_rounding(engine: Engine, make_problem: MakeP
         pytest.skip("no CUDA device")
     problems = [make_problem(seed, size) for seed, size in enumerate((20, 60, 64, 130))]
     for found, expected in zip(replace(engine, device="cuda").solve(problems), engine.solve(problems), strict=True):
-        assert_close(found, expected, 1e-3 if isinstance(engine, VariationalEngine) else 1e-5)
+        assert_close(found, expected, tolerance=1e-3 if isinstance(engine, VariationalEngine) else 1e-5)
 
 
 @pytest.mark.parametrize("field", ["first", "prior_mean", "contested_prior_mean", "contested_feature"])

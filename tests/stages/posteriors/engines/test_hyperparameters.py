@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from stages.posteriors.engines.base import PairProblem
-from stages.posteriors.engines.hyperparameters import Evidence, maximise, starting_scales, typical_distance
+from stages.posteriors.engines.hyperparameters import Evaluate, Evidence, maximise, starting_scales, typical_distance
 from stages.posteriors.engines.padding import stack
 
 MakeProblem = Callable[..., PairProblem]
 
 
-def quadratic(center: torch.Tensor, hessian: torch.Tensor):
+def quadratic(center: torch.Tensor, hessian: torch.Tensor) -> Evaluate:
     """Evidence -1/2 (p - center) H (p - center), with its gradient."""
 
     def evaluate(position: torch.Tensor, state: torch.Tensor, active: torch.Tensor) -> Evidence:

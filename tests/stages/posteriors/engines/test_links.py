@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +16,7 @@ GRID = [
 ]
 
 
-def dense_moments(link, mean: float, variance: float) -> tuple[float, float]:
+def dense_moments(link: Callable[[float], float], mean: float, variance: float) -> tuple[float, float]:
     """Adaptive quadrature over +-12 standard deviations, split where the link turns."""
     deviation = np.sqrt(variance)
     low, high = mean - 12 * deviation, mean + 12 * deviation
@@ -23,7 +24,7 @@ def dense_moments(link, mean: float, variance: float) -> tuple[float, float]:
     edges = [low, *turns, *([mean] if mean not in turns else []), high]
     edges.sort()
 
-    def expectation(g) -> float:
+    def expectation(g: Callable[[float], float]) -> float:
         pieces = pairwise(edges)
         return sum(
             quad(lambda f: g(f) * norm.pdf(f, mean, deviation), a, b, epsabs=1e-13, limit=400)[0] for a, b in pieces

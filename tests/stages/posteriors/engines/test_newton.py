@@ -13,6 +13,7 @@ from scipy.optimize import approx_fprime, brentq, minimize
 from scipy.special import expit, log_expit
 
 from stages.posteriors.engines.base import PairProblem
+from stages.posteriors.engines.hyperparameters import Evidence
 from stages.posteriors.engines.kernels import padded_rbf, squared_distance
 from stages.posteriors.engines.newton import find_mode, laplace_evidence
 from stages.posteriors.engines.padding import Batch, stack
@@ -20,7 +21,7 @@ from stages.posteriors.engines.padding import Batch, stack
 MakeProblem = Callable[..., PairProblem]
 
 
-def evidence(batch: Batch, log_parameter: torch.Tensor):
+def evidence(batch: Batch, log_parameter: torch.Tensor) -> Evidence:
     distance = squared_distance(batch.feature, batch.feature)
     start, everyone = torch.zeros_like(batch.label), torch.ones(len(batch.label), dtype=torch.bool)
     return laplace_evidence(batch, distance, log_parameter, start, everyone)
@@ -44,9 +45,8 @@ def test_gradient_of_the_evidence_equals_finite_differences(
         def value(point: np.ndarray, index: int = index) -> float:
             return float(evidence(batch, torch.from_numpy(np.stack([point, point]))).value[index])
 
-        expected = approx_fprime(np.array(parameter), value, 1e-5)
-        opposite = -approx_fprime(-np.array(parameter), lambda point, value=value: value(-point), 1e-5)
-        np.testing.assert_allclose(found[index], (expected + opposite) / 2, atol=1e-6, rtol=1e-5)
+        forward, backward = (approx_fprime(np.array(parameter), value, step) for step in (1e-5, -1e-5))
+        np.testing.assert_allclose(found[index], (forward + backward) / 2, atol=1e-6, rtol=1e-5)
 
 
 def test_mode_and_evidence_equal_dense_algebra(make_problem: MakeProblem) -> None:

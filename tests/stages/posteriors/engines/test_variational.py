@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pytest
@@ -24,9 +25,10 @@ MakeProblem = Callable[..., PairProblem]
 class PublishedModel(gpytorch.models.ApproximateGP):
     def __init__(self, inducing: torch.Tensor) -> None:
         distribution = gpytorch.variational.CholeskyVariationalDistribution(len(inducing), mean_init_std=0)
-        super().__init__(
-            gpytorch.variational.VariationalStrategy(self, inducing, distribution, learn_inducing_locations=False)
+        strategy = gpytorch.variational.VariationalStrategy(
+            self, inducing, distribution, learn_inducing_locations=False
         )
+        super().__init__(strategy)  # type: ignore[no-untyped-call]
         self.mean_module = gpytorch.means.ZeroMean()
         self.covar_module = ScaleKernel(RBFKernel())
 
@@ -50,16 +52,20 @@ def solve_one(problem: PairProblem, learn: bool, steps: int, dtype: torch.dtype)
     label = torch.tensor(problem.first, dtype=dtype)
     model, likelihood = PublishedModel(feature).to(dtype), gpytorch.likelihoods.BernoulliLikelihood()
     if not learn:
-        model.covar_module.base_kernel.lengthscale = 0.5
-        model.covar_module.outputscale = 1.0
+        model.covar_module.base_kernel.initialize(lengthscale=0.5)
+        model.covar_module.initialize(outputscale=1.0)
         model.covar_module.requires_grad_(False)
-    bound = gpytorch.mlls.VariationalELBO(likelihood, model, num_data=len(label))
+    objective = gpytorch.mlls.VariationalELBO(likelihood, model, num_data=len(label))
+
+    def bound() -> torch.Tensor:
+        return cast(torch.Tensor, objective(model(feature), label))
+
     optimizer = torch.optim.Adam([parameter for parameter in model.parameters() if parameter.requires_grad], lr=0.1)
     for _ in range(steps):
         optimizer.zero_grad()
-        (-bound(model(feature), label)).backward()
+        torch.autograd.backward(-bound())
         optimizer.step()
-    value = bound(model(feature), label).item()
+    value = bound().item()
     model.eval()
     with torch.no_grad():
         latent = model(torch.tensor(problem.contested_feature, dtype=dtype))

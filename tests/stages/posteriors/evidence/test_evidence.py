@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stages.posteriors.evidence.combine import evidence_against
+from stages.posteriors.evidence.combine import Kind, evidence_against
 from stages.posteriors.evidence.facing import facing, orient
 from stages.posteriors.evidence.floor import floor_evidence
 from stages.posteriors.evidence.lab import to_lab
@@ -15,7 +15,7 @@ from tests.stages.scenery import PARAMETERS, two_objects
 
 def test_lab_of_known_colours() -> None:
     rgb = np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 0, 255]], np.uint8)
-    expected = [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86]]  # CIE 15:2004, D65
+    expected = [[100.0, 0.0, 0.0], [0.0, 0.0, 0.0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86]]  # CIE 15:2004, D65
     np.testing.assert_allclose(to_lab(rgb), expected, atol=0.05)
 
 
@@ -61,8 +61,9 @@ def test_a_rug_is_not_floor() -> None:
 
 
 @pytest.mark.parametrize("kinds", [("straddling",), ("floor",), ("straddling", "floor", "facing")])
-def test_floor_under_the_table_speaks_against_it(kinds: tuple[str, ...]) -> None:
+def test_floor_under_the_table_speaks_against_it(kinds: tuple[Kind, ...]) -> None:
     scene = two_objects()
+    assert scene.instance is not None
     superpoint = partition_scene(scene, "points", PARAMETERS).superpoint
     size = region_sizes(superpoint, int(superpoint.max()) + 1)
     score = evidence_against(scene, superpoint, size, kinds, 0.0001)
@@ -76,6 +77,8 @@ def test_scans_without_colour_and_without_enough_points() -> None:
     scene = replace(two_objects(), rgb=None)
     superpoint = partition_scene(scene, "points", PARAMETERS).superpoint
     size = region_sizes(superpoint, int(superpoint.max()) + 1)
-    assert np.isfinite(evidence_against(scene, superpoint, size, ("straddling",), 0.0)).all()
+    straddles: tuple[Kind] = ("straddling",)
+    score = evidence_against(scene, superpoint, size, straddles, 0.0)
+    assert np.isfinite(score).all()
     few = replace(scene, xyz=scene.xyz[:5], instance=None)
     assert (evidence_against(few, np.zeros(5, np.int32), np.array([5]), ("straddling", "floor"), 0.0) == 0).all()
