@@ -1,6 +1,6 @@
 """The picture of the README: one scan with its boxes, its labels and their uncertainty.
 
-    boxgp run demo && python docs/picture.py outputs/demo room_0002 docs/room.png
+    boxgp run demo && python docs/picture.py outputs/demo room_0001 docs/room.png
 
 Wants matplotlib, which boxgp itself does not need.
 """

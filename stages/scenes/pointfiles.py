@@ -64,7 +64,10 @@ def read_npz(file: Path, box_key: str) -> PointFile:
             _read_points(result, archive)
             _read_boxes(result, archive, box_key)
     except _UNREADABLE as problem:
-        raise ScanError(f"{file}: not a readable .npz file ({problem})", EXPORT_AGAIN) from problem
+        # numpy takes what is no archive for a pickle, and would advise to trust it
+        foreign = not isinstance(problem, OSError) and not zipfile.is_zipfile(file)
+        reason = "it is no zip archive, or was cut off" if foreign else problem
+        raise ScanError(f"{file}: not a readable .npz file ({reason})", EXPORT_AGAIN) from problem
     return result
 
 

@@ -25,7 +25,7 @@ class RoomsConfig(SourceConfig):
         1.0,
         ge=0,
         le=3,
-        description="groups of furniture per 3 m² of floor that are tried; what finds no space is left out",
+        description="groups of furniture per 1.5 m² of floor that are tried; what finds no space is left out",
     )
     scanner_noise: float = Field(
         0.003, ge=0, le=0.1, description="standard deviation of the scanner's error along its ray, metres"

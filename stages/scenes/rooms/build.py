@@ -5,22 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from stages.scenes.classes import SCANNET18, class_of_semantic
+from stages.scenes.rooms.drift import drift
 from stages.scenes.rooms.layout import Room, furnish
 from stages.scenes.rooms.pieces import Piece
-from stages.scenes.rooms.scanner import Hits, Measurement, cast, measure, thin, unit_normals
+from stages.scenes.rooms.scanner import Hits, Measurement, cast, measure, select, thin, unit_normals
 from stages.scenes.rooms.shapes import join
 from stages.structures import Boxes, Scene
 from stages.typing import Float64, Int32, Int64, UInt8
 
 _STRAY_SHARE = 0.0003
 _COLOR_NOISE = 0.02
+_DRIFT = 4.0
+"""standard deviation of the drift over that of the scanner's error along its ray"""
 _LIGHT = np.array([0.35, 0.25, 0.9])
 
 
 def scanner_positions(room: Room, rng: np.random.Generator) -> Float64[np.ndarray, "V 3"]:
-    """Two to four places at 1.0 to 1.8 m over free floor, far from each other; metres."""
-    count = int(rng.choice([2, 3, 4, 4]))
-    margin = 0.5
+    """Three or four places at 0.7 to 1.8 m over free floor, far from each other; metres."""
+    count = int(rng.integers(3, 5))
+    margin = 0.4
     candidates = rng.uniform((margin, margin), (room.width - margin, room.depth - margin), (200, 2))
     clearance = np.full(len(candidates), np.inf)
     for claim in room.claims:
@@ -31,7 +34,13 @@ def scanner_positions(room: Room, rng: np.random.Generator) -> Float64[np.ndarra
     while len(chosen) < count:
         apart = np.min([np.linalg.norm(candidates - one, axis=1) for one in chosen], axis=0)
         chosen.append(candidates[int(np.argmax(apart))])
-    return np.column_stack([np.array(chosen), rng.uniform(1.0, 1.8, count)])
+    return np.column_stack([np.array(chosen), rng.uniform(0.7, 1.8, count)])
+
+
+def _attended(hits: Hits, rng: np.random.Generator) -> Hits:
+    """Drops rays at random, the more the farther they are from 20° below the horizon: people aim at furniture."""
+    share = np.maximum(np.exp(-(((hits.direction[:, 2] + 0.35) / 0.38) ** 2)), 0.12)
+    return select(hits, rng.random(len(share)) < share)
 
 
 def _scan(
@@ -48,9 +57,10 @@ def _scan(
     hits: list[Hits] = []
     kept = 0
     while kept < points:
-        resolution = int(np.sqrt((points - kept) / (2.5 * len(origins)))) + 4
+        resolution = int(np.sqrt((points - kept) / (0.9 * len(origins)))) + 4
         sweep = [
-            thin(cast(triangles, origin, resolution, rng, occlusion=occlusion), normals, rng) for origin in origins
+            thin(_attended(cast(triangles, origin, resolution, rng, occlusion=occlusion), rng), normals, rng)
+            for origin in origins
         ]
         kept += sum(len(h.distance) for h in sweep)
         hits += sweep
@@ -101,7 +111,7 @@ def build_room(
     occlusion: bool = True,
     minimum_instance_points: int = 30,
 ) -> Scene:
-    """A furnished room as 2 to 4 scanner positions see it, with exact instances and no boxes.
+    """A furnished room as 3 or 4 scanner positions see it, with exact instances and no boxes.
 
     The same arguments give the same bytes.
 
@@ -112,7 +122,8 @@ def build_room(
         minimum_side: shortest side of the floor, metres.
         maximum_side: longest side, metres.
         density: how full the room is; 0 has doors and windows only, 1 is like furnished homes.
-        scanner_noise: standard deviation along the ray, metres; a third of it sideways.
+        scanner_noise: standard deviation along the ray, metres; a third of it sideways; four times
+            as much is the smooth drift of the whole scan (see ``drift``), so that 0 gives exact surfaces.
         occlusion: False shows surfaces that no scanner could see.
         minimum_instance_points: things with fewer points are not annotated.
 
@@ -120,7 +131,7 @@ def build_room(
         Scene with xyz, rgb, instance (walls, floor, clutter and stray points are -1) and NYU40 semantic (0 for clutter
         and stray points). There is no ceiling, as in most handheld scans.
     """
-    layout_rng, scan_rng = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
+    layout_rng, scan_rng, drift_rng = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(3))
     room = furnish(layout_rng, minimum_side, maximum_side, density)
     mesh = join(part.mesh for part in room.pieces)
     origins = scanner_positions(room, scan_rng)
@@ -131,7 +142,7 @@ def build_room(
     semantic = np.array([part.semantic for part in room.pieces] + [0], np.int32)
     return Scene(
         scene=scene,
-        xyz=scan.xyz.astype(np.float32),
+        xyz=(scan.xyz + drift(scan.xyz, _DRIFT * scanner_noise, drift_rng)).astype(np.float32),
         boxes=Boxes.empty(),
         rgb=_colors(scan, mesh.paint, unit_normals(mesh.triangles), scan_rng),
         instance=instance,

@@ -26,12 +26,12 @@ def door_opening(style: Style, room_height: float) -> Opening:
 
 
 def window_opening(style: Style, room_height: float) -> Opening:
-    """A window, with curtains in three cases of five."""
+    """A window, with curtains in one case of three."""
     rng = style.rng
     width, low = rng.uniform(0.8, 1.9), rng.uniform(0.8, 1.0)
     high = min(low + rng.uniform(1.0, 1.3), room_height - 0.25)
     pieces, bottom = [openings.window(style, width, low, high)], low
-    if rng.random() < 0.6:
+    if rng.random() < 1 / 3:
         bottom = float(rng.choice([0.05, low - 0.15]))
         pieces += openings.curtains(style, width, high + 0.12, bottom)
     return Opening(Group(pieces, width + 0.25, 0.2, high + 0.15 - bottom, low=bottom), width, low, high)

@@ -14,7 +14,7 @@ from stages.scenes.rooms.shapes import cuboid, wall
 from stages.scenes.rooms.style import Style
 from stages.typing import Float64
 
-_WALL_GAP = 0.015
+_WALL_GAP = 0.003
 _TRIES = 40
 
 Maker = Callable[[Style], Group]
@@ -22,23 +22,23 @@ Maker = Callable[[Style], Group]
 _ROOM_KINDS: tuple[tuple[tuple[Maker, ...], tuple[Maker, ...]], ...] = (
     (
         (groups.bed_group, groups.cabinet_group, groups.desk_group),
-        (groups.shelf_group, groups.cabinet_group, groups.reading_group, groups.loose_group, groups.media_group),
+        (groups.sofa_group, groups.cabinet_group, groups.reading_group, groups.loose_group, groups.media_group),
     ),
     (
         (groups.sofa_group, groups.media_group, groups.dining_group),
-        (groups.reading_group, groups.shelf_group, groups.cabinet_group, groups.loose_group, groups.sofa_group),
+        (groups.sofa_group, groups.dining_group, groups.shelf_group, groups.cabinet_group, groups.loose_group),
     ),
     (
-        (groups.desk_group, groups.desk_group, groups.shelf_group),
-        (groups.desk_group, groups.cabinet_group, groups.shelf_group, groups.loose_group, groups.dining_group),
+        (groups.desk_group, groups.dining_group, groups.shelf_group),
+        (groups.desk_group, groups.cabinet_group, groups.sofa_group, groups.loose_group, groups.dining_group),
     ),
     (
         (groups.kitchen_group, groups.dining_group, groups.cabinet_group),
-        (groups.cabinet_group, groups.shelf_group, groups.loose_group, groups.sofa_group),
+        (groups.cabinet_group, groups.dining_group, groups.loose_group, groups.sofa_group),
     ),
     (
         (groups.kitchen_group, groups.bed_group, groups.sofa_group, groups.desk_group),
-        (groups.cabinet_group, groups.shelf_group, groups.dining_group, groups.reading_group, groups.loose_group),
+        (groups.cabinet_group, groups.shelf_group, groups.dining_group, groups.sofa_group, groups.loose_group),
     ),
 )
 """bedroom, living room, office, kitchen, studio: what each starts with, and what else it may hold"""
@@ -97,8 +97,10 @@ class Room:
         reach = claim.reach(np.eye(2))
         if (center < reach).any() or (center > np.array([self.width, self.depth]) - reach).any():
             return False
+        if any(claim.meets(other) for other in self.claims):
+            return False
         placed = [part.placed(x, y, 0.0, yaw) for part in group.pieces]
-        if any(claim.meets(other) for other in self.claims) or not all(self._holds(part) for part in placed):
+        if not all(self._holds(part) for part in placed):
             return False
         self.claims.append(claim)
         self.pieces += placed
@@ -110,25 +112,31 @@ class Room:
         inside = (corners >= 0).all() and (corners <= np.array([self.width, self.depth])).all()
         return bool(inside) or part.semantic in {DOOR, WINDOW}
 
-    def add_at_wall(self, group: Group, rng: np.random.Generator, gap: float = _WALL_GAP) -> tuple[int, float] | None:
-        """Tries places along the walls, corners first; returns the side and the place along it, or None."""
+    def add_at_wall(
+        self, group: Group, rng: np.random.Generator, gap: float = _WALL_GAP, skew: float = 0.0
+    ) -> tuple[int, float] | None:
+        """Tries places along the walls, corners first; returns the side and the place along it, or None.
+
+        A skew turns the group (radians) and moves it off the wall so far that its back just clears the gap."""
         for attempt in range(_TRIES):
             side = int(rng.integers(4))
             x, y, yaw, length = self.wall_frame(side)
-            slack = length - group.width - 0.02
+            width = group.width * np.cos(skew) + 2 * group.depth * abs(np.sin(skew))
+            slack = length - width - 0.02
             if slack < 0:
                 continue
             share = float(rng.integers(2)) if attempt < _TRIES // 4 else rng.random()
-            along = 0.01 + group.width / 2 + share * slack
+            along = 0.01 + width / 2 + share * slack
             place = np.array([x, y]) + along * np.array([np.cos(yaw), np.sin(yaw)])
-            place += gap * np.array([-np.sin(yaw), np.cos(yaw)])
-            if self.add(group, place[0], place[1], yaw):
+            off = gap + group.width / 2 * abs(np.sin(skew))
+            place += off * np.array([-np.sin(yaw), np.cos(yaw)])
+            if self.add(group, place[0], place[1], yaw + skew):
                 return side, along
         return None
 
     def add_free(self, group: Group, rng: np.random.Generator) -> bool:
-        """Tries places anywhere, in half of the cases turned by any angle."""
-        aligned = rng.random() < 0.5
+        """Tries places anywhere, in two of three cases turned by any angle."""
+        aligned = rng.random() < 1 / 3
         for _ in range(_TRIES):
             yaw = rng.integers(4) * np.pi / 2 if aligned else rng.uniform(0, 2 * np.pi)
             if self.add(group, rng.uniform(0, self.width), rng.uniform(0, self.depth), float(yaw)):
@@ -158,6 +166,14 @@ def _add_fixtures(room: Room, style: Style) -> None:
     room.pieces.append(Piece(FLOOR, cuboid((0.0, 0.0, 0.0), (room.width, room.depth, 1.0), style.flooring(), flat)))
 
 
+def _stands(room: Room, group: Group, rng: np.random.Generator) -> bool:
+    """Adds a group: at a wall, half of them somewhat askew, or, three in ten, anywhere; returns whether it fits."""
+    if group.free or rng.random() < 0.3:
+        return room.add_free(group, rng)
+    skew = rng.normal(0.0, 0.2) if rng.random() < 0.5 else 0.0
+    return room.add_at_wall(group, rng, skew=float(skew)) is not None
+
+
 def furnish(rng: np.random.Generator, minimum_side: float, maximum_side: float, density: float) -> Room:
     """A furnished room.
 
@@ -165,19 +181,18 @@ def furnish(rng: np.random.Generator, minimum_side: float, maximum_side: float, 
         rng: all choices come from it.
         minimum_side: of the two sides of the floor, metres.
         maximum_side: metres.
-        density: groups of furniture per 3 m² of floor that are tried; what finds no space is left out.
+        density: groups of furniture per 1.5 m² of floor that are tried; what finds no space is left out.
     """
     style = Style(rng)
     width, depth = rng.uniform(minimum_side, maximum_side, 2)
-    room = Room(float(width), float(depth), float(rng.uniform(2.3, 2.6)))
+    room = Room(float(width), float(depth), float(rng.uniform(2.2, 2.5)))
     _add_fixtures(room, style)
     first, extra = _ROOM_KINDS[int(rng.integers(len(_ROOM_KINDS)))]
-    count = max(1, round(density * room.width * room.depth / 3)) if density > 0 else 0
+    count = max(1, round(density * room.width * room.depth / 1.5)) if density > 0 else 0
     for i in range(count):
         make = first[i] if i < len(first) else extra[int(rng.integers(len(extra)))]
         for _ in range(3):  # a smaller or larger one may fit where the first does not
-            group = make(style)
-            if room.add_free(group, rng) if group.free else room.add_at_wall(group, rng) is not None:
+            if _stands(room, make(style), rng):
                 break
     for _ in range(int(rng.integers(0, 3)) if density > 0 else 0):
         room.add_at_wall(fixtures.picture_group(style), rng, gap=0.0)

@@ -18,7 +18,7 @@ def _frame(width: float, low: float, high: float, paint: Paint, *, sill: bool) -
 
 
 def door(style: Style, width: float, height: float) -> Piece:
-    """A frame and a leaf: closed, or open into the room by up to a right angle."""
+    """A frame and a leaf: closed, or open into the room, some beyond a right angle."""
     rng, paint = style.rng, style.furniture()
     leaf_width = width - 0.1
     leaf = [cuboid((0.0, -0.04, 0.01), (leaf_width, 0.0, height - 0.05), paint)]
@@ -26,7 +26,7 @@ def door(style: Style, width: float, height: float) -> Piece:
         leaf.append(cuboid((0.12, 0.0, z), (leaf_width - 0.12, 0.008, z + height * 0.35), paint))
     for y in (-0.09, 0.01):
         leaf.append(cuboid((leaf_width - 0.14, y, 1.0), (leaf_width - 0.03, y + 0.04, 1.025), style.metal()))
-    turn = rng.uniform(0.3, 1.5) if rng.random() < 0.35 else 0.0
+    turn = rng.uniform(0.3, 1.9) if rng.random() < 0.5 else 0.0
     swung = [part.placed(-leaf_width / 2, 0.0, yaw=turn) for part in leaf]
     return piece(DOOR, [*_frame(width, 0.0, height, style.furniture(), sill=False), *swung])
 
@@ -39,21 +39,23 @@ def window(style: Style, width: float, low: float, high: float) -> Piece:
     parts.append(cuboid((-width / 2, -0.06, low), (width / 2, -0.055, high), style.glass()))
     for i in range(1, panes):
         parts.append(block((-width / 2 + i * width / panes, -0.05, low), (0.05, 0.05, high - low), paint))
-    parts.append(cuboid((-width / 2 - 0.04, 0.0, low - 0.03), (width / 2 + 0.04, 0.12, low), paint))
+    parts.append(cuboid((-width / 2 - 0.1, 0.0, low - 0.03), (width / 2 + 0.1, 0.12, low), paint))
     return piece(WINDOW, parts)
 
 
 def curtains(style: Style, width: float, top: float, bottom: float) -> list[Piece]:
-    """A rod over a window of a width, with a drape at one or both ends, partly drawn."""
+    """A rod over a window of a width, held at the wall, with a drape at one or both ends, partly drawn."""
     rng, cloth, metal = style.rng, style.fabric(), style.metal()
     ends = (-1, 1) if rng.random() < 0.7 else (1,)
     pieces = []
     for end in ends:
-        span = width * rng.uniform(0.2, 0.45)
+        span = width * rng.uniform(0.3, 0.5)
         hanging = drape(span, top - bottom, max(3, round(span / 0.12)), 0.09, cloth)
-        rod = cuboid((-span / 2, 0.03, top - bottom), (span / 2, 0.05, top - bottom + 0.02), metal)
-        x = end * (width / 2 + 0.1 - span / 2)
-        pieces.append(piece(CURTAIN, [hanging, rod]).placed(x, 0.06, bottom))
+        x, reach, high = end * (width / 2 + 0.1 - span / 2), width / len(ends) + 0.1, top - bottom
+        inner, outer = sorted((end * (span / 2 - reach), end * span / 2))
+        rod = cuboid((inner, 0.03, high), (outer, 0.05, high + 0.02), metal)
+        bracket = cuboid((end * span / 2 - 0.01, -0.06, high), (end * span / 2 + 0.01, 0.05, high + 0.02), metal)
+        pieces.append(piece(CURTAIN, [hanging, rod, bracket]).placed(x, 0.06, bottom))
     return pieces
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stages.scenes.rooms.shapes import Mesh, join
@@ -28,3 +28,8 @@ class Piece:
 def piece(semantic: int, meshes: Iterable[Mesh]) -> Piece:
     """A piece of at least one mesh."""
     return Piece(semantic, join(meshes))
+
+
+def united(pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces of one class as a single one: annotators often take a row of cabinets for one thing."""
+    return [piece(pieces[0].semantic, (part.mesh for part in pieces))]

@@ -30,7 +30,8 @@ class Hits:
     """metres"""
 
 
-def _select(hits: Hits, keep: Bool[np.ndarray, " H"] | Int64[np.ndarray, " K"]) -> Hits:
+def select(hits: Hits, keep: Bool[np.ndarray, " H"] | Int64[np.ndarray, " K"]) -> Hits:
+    """The hits of a mask or of indices."""
     return Hits(hits.triangle[keep], hits.direction[keep], hits.distance[keep])
 
 
@@ -161,7 +162,7 @@ def thin(hits: Hits, normals: Float64[np.ndarray, "T 3"], rng: np.random.Generat
     """
     cosine = np.abs((normals[hits.triangle] * hits.direction).sum(axis=1))
     share = hits.distance**2 / (np.maximum(cosine, _GRAZING) * FULL_DENSITY_DISTANCE**2)
-    return _select(hits, (cosine > _GRAZING) & (rng.random(len(cosine)) < share))
+    return select(hits, (cosine > _GRAZING) & (rng.random(len(cosine)) < share))
 
 
 def unit_normals(triangles: Float64[np.ndarray, "T 3 3"]) -> Float64[np.ndarray, "T 3"]:

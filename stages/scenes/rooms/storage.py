@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.scenes.rooms.pieces import BOOKSHELF, CABINET, CLUTTER, COUNTER, OTHER, REFRIGERATOR, SINK, Piece, piece
+from stages.scenes.rooms.pieces import (
+    BOOKSHELF,
+    CABINET,
+    CLUTTER,
+    COUNTER,
+    OTHER,
+    REFRIGERATOR,
+    SINK,
+    Piece,
+    piece,
+    united,
+)
 from stages.scenes.rooms.shapes import Mesh, Paint, block, cuboid, cylinder
 from stages.scenes.rooms.style import Style
 
@@ -50,11 +61,15 @@ def _books(style: Style, width: float, depth: float, low: float, room: float) ->
 
 
 def bookshelf(style: Style, width: float, depth: float, height: float) -> list[Piece]:
-    """Sides, back and boards; books and boxes on it are clutter, some boxes annotated as other furniture."""
+    """Sides, boards and perhaps a back; boxes on it are clutter or annotated as other furniture.
+
+    Its books belong to it or are clutter: annotators do either.
+    """
     rng, half, paint, board = style.rng, width / 2, style.furniture(), 0.022
     levels = max(2, round(height / 0.36))
     parts = [cuboid((x, 0.0, 0.0), (x + board, depth, height), paint) for x in (-half, half - board)]
-    parts.append(cuboid((-half, 0.0, 0.0), (half, 0.008, height), paint))
+    if rng.random() < 0.5:
+        parts.append(cuboid((-half, 0.0, 0.0), (half, 0.008, height), paint))
     heights = np.linspace(0.05, height - board, levels + 1)
     parts += [cuboid((-half, 0.0, z), (half, depth - 0.005, z + board), paint) for z in heights]
     pieces, books = [piece(BOOKSHELF, parts)], []
@@ -67,7 +82,12 @@ def bookshelf(style: Style, width: float, depth: float, height: float) -> list[P
             size = (rng.uniform(0.2, 0.4), depth * 0.85, gap * rng.uniform(0.4, 0.85))
             thing = block((rng.uniform(-0.2, 0.2) * inner, depth / 2, float(z)), size, style.bright())
             pieces.append(Piece(OTHER if rng.random() < 0.3 else CLUTTER, thing))
-    return [*pieces, *([piece(CLUTTER, books)] if books else [])]
+    owner = BOOKSHELF if rng.random() < 0.5 else CLUTTER
+    if books and owner == BOOKSHELF:
+        pieces[0] = piece(BOOKSHELF, [*parts, *books])
+    elif books:
+        pieces.append(piece(CLUTTER, books))
+    return pieces
 
 
 def refrigerator(style: Style) -> Piece:
@@ -108,7 +128,7 @@ def _sink(style: Style, hole: tuple[float, float, float, float], height: float) 
 
 
 def kitchen_line(style: Style, width: float) -> list[Piece]:
-    """A counter with a sink in it, base cabinets below it, and wall cabinets above."""
+    """A counter with a sink in it, base cabinets below it, and wall cabinets above, perhaps as one instance."""
     rng, depth, height = style.rng, 0.62, 0.9
     center = rng.uniform(-0.25, 0.25) * width
     hole = (center - 0.25, 0.14, center + 0.25, 0.5)
@@ -116,13 +136,13 @@ def kitchen_line(style: Style, width: float) -> list[Piece]:
     counter = piece(COUNTER, _worktop(width, depth, height, hole, style.furniture()))
     splash = cuboid((-half, 0.0, height), (half, 0.015, height + 0.1), counter.mesh.paint[0])
     pieces = [piece(COUNTER, [counter.mesh, splash]), _sink(style, hole, height)]
-    count = 1 if width < 1.4 else 2
+    count, cabinets = 1 if width < 1.4 else 2, []
     for i in range(count):
         each, x = width / count, -half + (i + 0.5) * width / count
         shell = cuboid((-each / 2, 0.0, 0.08), (each / 2, 0.57, height - 0.04), body, ("+z", "-z"))
-        pieces.append(piece(CABINET, [shell, *_fronts(style, each, 0.57, 0.08, height - 0.045)]).placed(x))
+        cabinets.append(piece(CABINET, [shell, *_fronts(style, each, 0.57, 0.08, height - 0.045)]).placed(x))
     if rng.random() < 0.75:
         high = rng.uniform(0.55, 0.8)
         shell = cuboid((-half, 0.0, 0.0), (half, 0.33, high), body)
-        pieces.append(piece(CABINET, [shell, *_fronts(style, width, 0.33, 0.0, high)]).placed(z=1.42))
-    return pieces
+        cabinets.append(piece(CABINET, [shell, *_fronts(style, width, 0.33, 0.0, high)]).placed(z=1.42))
+    return [*pieces, *(united(cabinets) if rng.random() < 0.5 else cabinets)]

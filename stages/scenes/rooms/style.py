@@ -24,9 +24,17 @@ class Style:
         self.rng = rng
         self._woods = [self._pick(_WOODS) for _ in range(2)]
         self._fabrics = [self._pick(_FABRICS) for _ in range(3)]
+        self._wall, self._floor = self._pick(_WALLS), self._pick(_FLOORS)
+        self._likeness = float(rng.choice([0.0, 0.3, 0.6, 0.8]))
 
     def _pick(self, colors: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
         return colors[int(self.rng.integers(len(colors)))]
+
+    def _alike(self, color: Vector) -> Vector:
+        """The colour, moved towards the wall, the floor or a fabric of the room by the room's likeness."""
+        near = self._pick((self._wall, self._floor, self._fabrics[0]))
+        moved: Vector = np.asarray(color) + self._likeness * self.rng.random() * (np.asarray(near) - np.asarray(color))
+        return moved
 
     def _material(self, color: Vector, grain: Sequence[float], contrast: float) -> Paint:
         """The colour with a small change of its own, and a grain."""
@@ -36,7 +44,7 @@ class Style:
     def wood(self) -> Paint:
         """One of the room's woods, seldom another one."""
         color = self._pick(self._woods if self.rng.random() < 0.8 else _WOODS)
-        return self._material(color, (0.6, 9.0, 7.0), self.rng.uniform(0.05, 0.14))
+        return self._material(self._alike(color), (0.6, 9.0, 7.0), self.rng.uniform(0.05, 0.14))
 
     def furniture(self) -> Paint:
         """A wood, or the white of lacquered furniture."""
@@ -46,7 +54,8 @@ class Style:
         """One of the room's fabrics, sometimes another one; some are striped."""
         color = self._pick(self._fabrics if self.rng.random() < 0.75 else _FABRICS)
         striped = self.rng.random() < 0.25
-        return self._material(color, (12.0, 5.0, 3.0) if striped else (31.0, 29.0, 27.0), 0.16 if striped else 0.07)
+        grain, contrast = ((12.0, 5.0, 3.0), 0.16) if striped else ((31.0, 29.0, 27.0), 0.07)
+        return self._material(self._alike(color), grain, contrast)
 
     def white(self) -> Paint:
         """White lacquer, enamel or linen."""
@@ -66,13 +75,13 @@ class Style:
 
     def bright(self) -> Paint:
         """Any saturated colour: books, bags, pictures."""
-        return self._material(self.rng.uniform(0.1, 0.9, 3), (5.0, 5.0, 4.0), 0.06)
+        return self._material(self._alike(self.rng.uniform(0.1, 0.9, 3)), (5.0, 5.0, 4.0), 0.06)
 
     def plaster(self) -> Paint:
         """The walls."""
-        return self._material(self._pick(_WALLS), (0.3, 0.3, 0.2), 0.03)
+        return self._material(self._wall, (0.3, 0.3, 0.2), 0.03)
 
     def flooring(self) -> Paint:
         """Boards or carpet."""
         boards = self.rng.random() < 0.6
-        return self._material(self._pick(_FLOORS), (0.15, 7.0, 0.0) if boards else (23.0, 19.0, 0.0), 0.09)
+        return self._material(self._floor, (0.15, 7.0, 0.0) if boards else (23.0, 19.0, 0.0), 0.09)

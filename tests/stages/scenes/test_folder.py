@@ -20,7 +20,8 @@ POINTS = 60
 
 
 def _save(folder: Path, scene: str = "room", **arrays: Any) -> None:
-    np.savez(folder / f"{scene}.npz", **({"xyz": np.random.default_rng(0).normal(size=(POINTS, 3))} | arrays))
+    xyz = np.random.default_rng(0).normal(size=(POINTS, 3))
+    np.savez(folder / f"{scene}.npz", **({"xyz": xyz, "normals": np.ones((POINTS, 3))} | arrays))
 
 
 def _read(folder: Path, **options: Any) -> Scan:
@@ -98,6 +99,15 @@ def test_background_boxes_that_cannot_be(tmp_path: Path) -> None:
     assert any("background boxes have max < min" in finding.message for finding in findings)
 
 
+def test_scans_without_normals_and_mesh_are_said_so(tmp_path: Path) -> None:
+    np.savez(tmp_path / "room.npz", xyz=np.zeros((3, 3)))
+    (finding,) = _read(tmp_path).findings
+    assert finding.severity == "warning"
+    assert finding.message.endswith("room.npz: no normals")
+    np.savez(tmp_path / "room.npz", xyz=np.zeros((3, 3)), faces=np.array([[0, 1, 2]]))
+    assert _read(tmp_path).findings == ()
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -149,7 +159,7 @@ def test_boxes_of_the_real_scans(real_scans: Path) -> None:
     for source in discover(config):
         scene, findings = assemble(read(source.scene, source.files, config), config, 0)
         assert scene is not None
-        assert all("no colour" in finding.message for finding in findings)
+        assert all(finding.message.endswith(("no colour", "no normals")) for finding in findings)
         boxes[source.scene] = len(scene.boxes)
     assert len(boxes) == 15
     assert (boxes["scene0000_00_full"], boxes["laser_office1"], boxes["laser_office2"]) == (27, 44, 13)

@@ -50,7 +50,8 @@ def test_a_result_is_what_the_store_expects(tmp_path: Path) -> None:
     assert isinstance(result, Result)
     assert result.statistics == {"points": 80, "points_not_finite": 0, "boxes": 2, "instances": 2}
     assert [warning.partition(": ")[2] for warning in result.warnings] == [
-        "no colour; regions and features go by position and normals alone"
+        "no normals; they are fitted to neighbouring points",
+        "no colour; regions and features go by position and normals alone",
     ]
     assert result.attributes["frame"] == "input"
     shapes = {name: (array.values.dtype.name, array.values.shape) for name, array in result.arrays.items()}

@@ -14,6 +14,7 @@ from stages.scenes.validate import Problem, validate_path
 
 XYZ = np.random.default_rng(0).normal(size=(40, 3))
 RGB = np.zeros((40, 3), np.uint8)
+NORMALS = np.ones((40, 3))
 
 
 def _of(problems: list[Problem], scene: str) -> list[str]:
@@ -22,7 +23,7 @@ def _of(problems: list[Problem], scene: str) -> list[str]:
 
 def test_every_problem_of_every_scene(tmp_path: Path) -> None:
     corners = np.array([[-9.0, -9, -9, 9, 9, 9]])
-    np.savez(tmp_path / "good.npz", xyz=XYZ, rgb=RGB, boxes=corners)
+    np.savez(tmp_path / "good.npz", xyz=XYZ, rgb=RGB, normals=NORMALS, boxes=corners)
     np.savez(tmp_path / "several.npz", xyz=XYZ, rgb=RGB[:3], boxes=-corners, box_class=np.array([18]))
     (tmp_path / "broken.npz").write_bytes(b"PK")
     np.savez(tmp_path / "bare.npz", xyz=XYZ)
@@ -32,7 +33,7 @@ def test_every_problem_of_every_scene(tmp_path: Path) -> None:
     for words in ("error: ", "key 'rgb'", "max < min", "class outside 0..17"):
         assert words in several
     assert len(_of(problems, "broken")) == 1
-    assert [line.partition(":")[0] for line in _of(problems, "bare")] == ["warning", "warning"]
+    assert [line.partition(":")[0] for line in _of(problems, "bare")] == ["warning"] * 3
     assert all(problem.remedy for problem in problems)
 
 
@@ -47,7 +48,7 @@ def test_one_file_alone(tmp_path: Path) -> None:
 
 def test_with_a_configuration_its_classes_count(tmp_path: Path) -> None:
     box = {"min": [-9, -9, -9], "max": [9, 9, 9], "class": "dog"}
-    np.savez(tmp_path / "a.npz", xyz=XYZ, rgb=RGB)
+    np.savez(tmp_path / "a.npz", xyz=XYZ, rgb=RGB, normals=NORMALS)
     (tmp_path / "a.boxes.json").write_text(json.dumps({"boxes": [box]}))
     assert [problem.severity for problem in validate_path(tmp_path)] == ["error"]
     assert validate_path(tmp_path, FolderConfig(path=tmp_path, classes=("dog",))) == []
