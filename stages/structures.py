@@ -30,7 +30,7 @@ class LabelSource(IntEnum):
     FALLBACK = 4
     """contested, but no posterior could be had: the smallest box"""
     RULE = 5
-    """a rule of papers/002, table 3 (smallest box, nearest centre, linear classifier)"""
+    """a rule of GaPro, table 3 (smallest box, nearest centre, linear classifier)"""
     TRUTH = 6
     """the ground-truth instances"""
     HUMAN = 7
@@ -149,7 +149,7 @@ class PairPosteriors:
     latent_mean: Float32[np.ndarray, " R"]
     latent_variance: Float32[np.ndarray, " R"]
     probability: Float32[np.ndarray, " R"]
-    """pi* of papers/002 eq. (2), or the engine's own predictive probability"""
+    """pi* of GaPro, eq. (2), or the engine's own predictive probability"""
     mean: Float32[np.ndarray, " R"]
     """E[link(f)]"""
     variance: Float32[np.ndarray, " R"]

@@ -36,7 +36,7 @@ def region_features(
 ) -> RegionFeatures:
     """Feature vectors [S, D] with the chosen ``columns``; what the scan does not have is left out.
 
-    Position in metres minus the mean over all points, colour in [-1, 1] (papers/002: centred xyz and rgb), and the
+    Position in metres minus the mean over all points, colour in [-1, 1] (GaPro: centred xyz and rgb), and the
     absolute components of the normal in [0, ``normal_weight``]: absolute, because the sign of a fitted normal means
     nothing.
     """

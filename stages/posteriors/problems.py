@@ -48,7 +48,7 @@ def overlap_pairs(
     corners: Float32[np.ndarray, "K 6"],
     parameters: ProblemParameters,
 ) -> list[Pair]:
-    """Pairs of boxes that share contested regions, in canonical order (papers/002, section 3.1)."""
+    """Pairs of boxes that share contested regions, in canonical order (GaPro, section 3.1)."""
     overlap = box_overlaps(corners)
     contested = ownership.candidate & (ownership.owner < 0)
     pairs = []
@@ -135,7 +135,7 @@ def _nearest(
 ) -> Int64[np.ndarray, " b"]:
     """At most ``maximum`` of ``side``, by distance to the nearest contested region in feature space, in rising order.
 
-    papers/002, section 6.1 keeps the 800 nearest points of each box in this way.
+    GaPro, section 6.1 keeps the 800 nearest points of each box in this way.
     """
     if len(side) <= maximum:
         return side

@@ -1,4 +1,4 @@
-"""Rules that decide contested regions without a posterior (papers/002, table 3), for comparison and as ceiling."""
+"""Rules that decide contested regions without a posterior (GaPro, table 3), for comparison and as ceiling."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def fitted_entries(posteriors: PairPosteriors) -> Entries:
 def usable(among: Entries, count: Int64[np.ndarray, " S"], fusion: Fusion) -> Entries:
     """The entries that decide: all pairs of a region's boxes (``coupling``, only where all were fitted), or one pair.
 
-    The one pair is that of the largest intersection over union (papers/002, section 3.1), or the most confident one;
+    The one pair is that of the largest intersection over union (GaPro, section 3.1), or the most confident one;
     the first in the stored order among equals.
     """
     if fusion == "coupling":

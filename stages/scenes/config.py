@@ -12,7 +12,7 @@ from stages.scenes.classes import CLASS_LISTS, S3DIS13, SCANNET20
 
 
 class BoxNoise(StageConfig):
-    """Errors added to boxes, to study inexact annotation (papers/002, table 10); none by default.
+    """Errors added to boxes, to study inexact annotation (GaPro, table 10); none by default.
 
     Applied in this order: drop, scale, shift, rotation, corners.
     """

@@ -1,4 +1,4 @@
-"""Errors of inexact annotation, added to boxes (papers/002, section 5 and table 10)."""
+"""Errors of inexact annotation, added to boxes (GaPro, section 5 and table 10)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stages.typing import Bool, Float64
 
 
 def kept(boxes: int, drop: float, seed: int) -> Bool[np.ndarray, " K"]:
-    """Which of the boxes stay, each dropped with probability ``drop`` independently (papers/002, table 10b)."""
+    """Which of the boxes stay, each dropped with probability ``drop`` independently (GaPro, table 10b)."""
     return np.random.default_rng([seed, 1]).random(boxes) >= drop
 
 
@@ -22,7 +22,7 @@ def disturbed(
     shift: float = 0.0,
     rotation: float = 0.0,
 ) -> Float64[np.ndarray, "K 6"]:
-    """Boxes with scale, shift, rotation and corner noise (papers/002, table 10a), in this order.
+    """Boxes with scale, shift, rotation and corner noise (GaPro, table 10a), in this order.
 
     ``corner`` is in metres, ``rotation`` in degrees, the others are shares of each dimension; see ``config.BoxNoise``.
     Each kind of noise has its own random stream, so that adding one does not change another. Corners that cross are

@@ -25,7 +25,7 @@ def summary_table(figures: Figures, costs: Sequence[StageCost], warnings: Sequen
         sections.append(_costs(costs))
     notes = list(warnings)
     if figures.scenes_without_truth:
-        notes.insert(0, f"no ground truth in {figures.scenes_without_truth} scenes")
+        notes.insert(0, f"no ground truth in {counted(figures.scenes_without_truth, 'scene')}")
     if notes:
         sections.append(["warnings", *(line for note in notes for line in _wrapped(note))])
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
@@ -48,6 +48,11 @@ def number(value: float, digits: int = 3) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def counted(amount: int, noun: str) -> str:
+    """``1 scene``, ``2 scenes``."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
 def _wrapped(note: str) -> list[str]:
     """A note in lines of at most WIDTH columns, indented."""
     lines, line = [], "  "
@@ -62,7 +67,7 @@ def _wrapped(note: str) -> list[str]:
 def _head(figures: Figures) -> list[str]:
     each = figures.regions / max(figures.scenes, 1)
     return [
-        f"{figures.scenes} scenes, {figures.objects:,} boxes, {figures.points:,} points, "
+        f"{counted(figures.scenes, 'scene')}, {figures.objects:,} boxes, {figures.points:,} points, "
         f"{figures.regions:,} regions ({each:,.0f} a scene)"
     ]
 

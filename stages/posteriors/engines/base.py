@@ -15,7 +15,7 @@ Link = Literal["sigmoid", "probit", "step", "none"]
 
 @dataclass(frozen=True, eq=False)
 class PairProblem:
-    """Binary classification of contested regions between the two owners of a pair (papers/002, section 3.1).
+    """Binary classification of contested regions between the two owners of a pair (GaPro, section 3.1).
 
     n determined regions with features and the side that owns them, m contested regions to predict. The prior means are
     those of the latent function toward the first owner (0: no preference).

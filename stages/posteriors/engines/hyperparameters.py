@@ -70,7 +70,7 @@ Evaluate = Callable[[Float[Tensor, "B P"], Float[Tensor, "B n"], Bool[Tensor, " 
 
 
 def typical_distance(problem: PairProblem) -> float:
-    """Median distance between determined regions of different features; 0.5 (papers/002, table 6) if none differ."""
+    """Median distance between determined regions of different features; 0.5 (GaPro, table 6) if none differ."""
     distance = pdist(problem.feature.astype(np.float64))
     distance = distance[distance > 0]
     return float(np.median(distance)) if len(distance) else LENGTH_SCALE

@@ -1,4 +1,4 @@
-"""The covariance function of papers/002, eq. (1), and its Cholesky factor."""
+"""The covariance function of GaPro, eq. (1), and its Cholesky factor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stages.typing import Bool, Float, Float64, Int64
 
 LENGTH_SCALE = 0.5
 OUTPUT_SCALE = 1.0
-"""fixed hyper-parameters of papers/002, table 6"""
+"""fixed hyper-parameters of GaPro, table 6"""
 
 JITTER = {torch.float32: 1e-6, torch.float64: 1e-10}
 """first jitter, relative to the mean diagonal; ten times as much at each retry"""
@@ -31,7 +31,7 @@ def squared_distance(x: Float[Tensor, "*B n D"], y: Float[Tensor, "*B m D"]) -> 
 def rbf(
     distance: Float[Tensor, "*B n m"], length_scale: Float[Tensor, "*B"], output_scale: Float[Tensor, "*B"]
 ) -> Float[Tensor, "*B n m"]:
-    """s^2 exp(-d / (2 l^2)) of squared distances d (papers/002, eq. (1))."""
+    """s^2 exp(-d / (2 l^2)) of squared distances d (GaPro, eq. (1))."""
     exponent = distance * (-0.5 / length_scale.square())[..., None, None]
     return exponent.exp() * output_scale.square()[..., None, None]
 

@@ -21,10 +21,10 @@ from stages.typing import Bool, Float
 
 @dataclass(frozen=True)
 class LaplaceEngine:
-    """Laplace's approximation (Rasmussen and Williams 2006, chapter 3); probability by papers/002, eq. (2).
+    """Laplace's approximation (Rasmussen and Williams 2006, chapter 3); probability by GaPro, eq. (2).
 
     Length scale l and output scale s are learnt, those of the largest evidence times prior: log l ~ N(log of the median
-    distance between determined regions, 1), log s ~ N(0, 1); or fixed, l = 0.5 and s = 1 (papers/002, table 6).
+    distance between determined regions, 1), log s ~ N(0, 1); or fixed, l = 0.5 and s = 1 (GaPro, table 6).
     """
 
     link: ClassVar[Link] = "sigmoid"

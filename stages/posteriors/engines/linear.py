@@ -1,4 +1,4 @@
-"""A linear classifier for each pair, the baseline of papers/002, table 3 (C)."""
+"""A linear classifier for each pair, the baseline of GaPro, table 3 (C)."""
 
 from __future__ import annotations
 

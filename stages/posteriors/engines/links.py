@@ -18,7 +18,7 @@ _LOGISTIC_NODES = np.arange(-40.0, 40.0 + _SPACING, _SPACING)
 def eq2_probability(
     latent_mean: Float64[np.ndarray, " m"], latent_variance: Float64[np.ndarray, " m"]
 ) -> Float64[np.ndarray, " m"]:
-    """pi* = sigmoid(E[f] / sqrt(1 + pi/8 var[f])), the probit approximation of papers/002, eq. (2); in [0, 1]."""
+    """pi* = sigmoid(E[f] / sqrt(1 + pi/8 var[f])), the probit approximation of GaPro, eq. (2); in [0, 1]."""
     return np.asarray(expit(latent_mean / np.sqrt(1.0 + np.pi / 8.0 * latent_variance)))
 
 

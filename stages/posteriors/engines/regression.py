@@ -35,7 +35,7 @@ class RegressionEngine:
     The label is the step of f, so probability and mean are P(f > 0), and the variance is that of the step, p (1 - p).
     Length scale l, output scale s and noise t are learnt, those of the largest evidence times prior: log l ~ N(log of
     the median distance between determined regions, 1), log s ~ N(0, 1), log t ~ N(log 0.1, 1); or fixed, l = 0.5, s = 1
-    (papers/002, table 6) and t = 0.1.
+    (GaPro, table 6) and t = 0.1.
     """
 
     link: ClassVar[Link] = "step"

@@ -1,4 +1,4 @@
-"""Variational Gaussian Process classification built from gpytorch: the published setting of papers/002, batched."""
+"""Variational Gaussian Process classification built from gpytorch: the published setting of GaPro, batched."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class VariationalEngine:
     """Whitened variational inference, inducing points at the determined regions, probit likelihood, Adam on the bound.
 
     Length scale and output scale start at gpytorch's 0.693 and 0.833 and are learnt without a prior, or are fixed at
-    0.5 and 1 (papers/002, table 6). Steps and learning rate are the published ones. The default is double precision
+    0.5 and 1 (GaPro, table 6). Steps and learning rate are the published ones. The default is double precision
     although the published code is in single: Adam divides by the size of the gradient, so rounding errors of small
     gradients grow to full steps, and how a problem was padded would show in its probabilities.
     """

@@ -31,7 +31,7 @@ def test_every_section_and_no_line_too_long() -> None:
         "stage",
     ):
         assert any(line.startswith(heading) for line in text.splitlines()), heading
-    assert "no ground truth in 1 scenes" in text
+    assert "no ground truth in 1 scene\n" in text
     assert "300 MiB" in text
 
 
@@ -44,7 +44,7 @@ def test_figures_stand_in_their_rows() -> None:
 
 def test_without_truth_the_rest_is_shown() -> None:
     text = summary_table(pool_figures([HALF]), COSTS, [], False)
-    assert "no ground truth in 1 scenes" in text
+    assert "no ground truth in 1 scene\n" in text
     assert "posteriors" in text
     assert "single_box" in text
     assert "label quality" not in text

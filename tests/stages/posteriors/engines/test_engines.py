@@ -269,7 +269,7 @@ def test_probability_and_moments_are_those_of_the_declared_link(engine: Engine, 
     label = links[engine.link](latent)
     np.testing.assert_allclose(solution.mean, label.mean(0), atol=5e-3)
     np.testing.assert_allclose(solution.variance, label.var(0), atol=3e-3)
-    # eq. (2) of papers/002 is an approximation of the mean; elsewhere the probability is the mean
+    # eq. (2) of GaPro is an approximation of the mean; elsewhere the probability is the mean
     np.testing.assert_allclose(solution.probability, solution.mean, atol=0.02 if engine.link == "sigmoid" else 1e-6)
 
 

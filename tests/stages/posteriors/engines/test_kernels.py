@@ -24,7 +24,7 @@ def test_squared_distance_of_equal_features_is_exactly_zero_and_symmetric() -> N
 
 
 def test_rbf_golden_numbers() -> None:
-    """papers/002, eq. (1): s^2 exp(-|x - x'|^2 / (2 l^2))."""
+    """GaPro, eq. (1): s^2 exp(-|x - x'|^2 / (2 l^2))."""
     found = rbf(torch.tensor([[[0.0, 1.0]]]), torch.tensor([0.5]), torch.tensor([2.0]))
     torch.testing.assert_close(found, torch.tensor([[[4.0, 4.0 * 0.1353352832]]]))
 
