@@ -25,7 +25,7 @@ from tests.end_to_end.command import (
     wait_for_results,
 )
 
-SIX_ROOMS = ("demo", "--set", "scenes.count=6", "--set", "scenes.points=1500")
+SIX_ROOMS = ("demo", "--set", "scenes.count=6", "--set", "scenes.points=1500", "--set", "scenes.maximum_side=3.5")
 
 
 def killed(line: Sequence[str], folder: Path, delay: float, *, after_results: int) -> bool:
