@@ -8,6 +8,7 @@ import numpy as np
 
 from stages.features.handcrafted import region_means
 from stages.geometry import scene_normals
+from stages.groups import majority
 from stages.posteriors.assemble import assemble
 from stages.posteriors.background import floor_slab, in_any_box, planes
 from stages.posteriors.config import PosteriorsConfig
@@ -24,7 +25,7 @@ from stages.posteriors.membership import (
 )
 from stages.posteriors.prior import evidence_prior, uniform_prior, with_background
 from stages.posteriors.problems import Pair, ProblemParameters, background_pairs, overlap_pairs
-from stages.posteriors.rules import majority_instance, nearest_center, smallest_box, truth
+from stages.posteriors.rules import nearest_center, smallest_box, truth
 from stages.structures import Boxes, LabelSource, PairPosteriors, RegionFeatures, Scene, Superpoints
 from stages.typing import Bool, Float64, Int32, Int64
 
@@ -125,8 +126,7 @@ def _apply_rule(view: _View, ownership: Ownership, config: PosteriorsConfig) -> 
     if config.engine == "truth":
         if view.scene.instance is None:
             raise ValueError("the scan has no ground-truth instances, which the rule truth reads")
-        majority = majority_instance(view.superpoint, view.scene.instance, len(view.size))
-        owner = truth(majority, view.scene.boxes.instance)
+        owner = truth(majority(view.superpoint, view.scene.instance, len(view.size)), view.scene.boxes.instance)
         contested, source = np.ones(len(owner), bool), LabelSource.TRUTH
     elif config.engine == "smallest_box":
         owner = smallest_box(ownership.candidate, corners)

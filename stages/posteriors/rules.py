@@ -29,22 +29,6 @@ def _least(score: Float64[np.ndarray, "K S"], candidate: Bool[np.ndarray, "K S"]
     return np.where(candidate.any(axis=0), score.argmin(axis=0), len(score)).astype(np.int32)
 
 
-def majority_instance(
-    superpoint: Int32[np.ndarray, " N"], instance: Int32[np.ndarray, " N"], count: int
-) -> Int32[np.ndarray, " S"]:
-    """The ground-truth instance that most points of a region belong to, -1 for none; ties go to the lower id."""
-    valid = superpoint >= 0
-    instances = int(instance.max(initial=-1)) + 2
-    key = superpoint[valid].astype(np.int64) * instances + instance[valid] + 1
-    pairs, votes = np.unique(key, return_counts=True)
-    region, candidate = pairs // instances, pairs % instances - 1
-    best = np.lexsort((candidate, -votes, region))
-    regions, first = np.unique(region[best], return_index=True)
-    majority = np.full(count, -1, np.int32)
-    majority[regions] = candidate[best][first]
-    return majority
-
-
 def truth(majority: Int32[np.ndarray, " S"], box_instance: Int32[np.ndarray, " K"]) -> Int32[np.ndarray, " S"]:
     """The box made from each region's majority instance; K for background and instances without a box."""
     boxes = len(box_instance)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stages.groups import contiguous, majority
 from stages.scenes.checks import box_findings, finite_points, given_box_findings, scan_findings, warning
-from stages.scenes.classes import class_of_semantic, contiguous, majority
+from stages.scenes.classes import class_of_semantic
 from stages.scenes.config import SourceConfig
 from stages.scenes.noise import disturbed, kept
 from stages.scenes.scan import Finding, GivenBoxes, Scan

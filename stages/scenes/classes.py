@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.typing import Int, Int32, Int64
+from stages.typing import Int32
 
 SCANNET18: dict[str, int] = {
     "cabinet": 3,
@@ -46,34 +46,6 @@ S3DIS13: tuple[str, ...] = (
 )
 """The 13 classes of S3DIS in the order of Open3D-ML and Pointcept; a class's semantic id is its position."""
 CLASS_LISTS: dict[str, tuple[str, ...]] = {"scannet18": tuple(SCANNET18), "s3dis13": S3DIS13}
-
-
-def contiguous(ids: Int[np.ndarray, " N"]) -> tuple[Int32[np.ndarray, " N"], Int64[np.ndarray, " I"]]:
-    """Ids without gaps (0..I-1, in the order of the given ids; negative ones become -1), and the given id of each."""
-    known, position = np.unique(ids, return_inverse=True)
-    negative = int(np.count_nonzero(known < 0))
-    return np.maximum(position - negative, -1).astype(np.int32), known[negative:].astype(np.int64)
-
-
-def majority(
-    instance: Int32[np.ndarray, " N"], semantic: Int32[np.ndarray, " N"], instances: int
-) -> Int32[np.ndarray, " I"]:
-    """Most frequent semantic id among the points of each instance 0..I-1; the smallest of equally frequent ones.
-
-    ``instance`` is -1 for points of none; an instance without points gets -1.
-    """
-    result = np.full(instances, -1, np.int32)
-    inside = instance >= 0
-    if inside.any():
-        lowest = int(semantic.min())
-        span = int(semantic.max()) - lowest + 1
-        pair, count = np.unique(
-            instance[inside].astype(np.int64) * span + (semantic[inside] - lowest), return_counts=True
-        )
-        order = np.lexsort((-pair, count))
-        # of several writes to one place the last one stays: the most frequent
-        result[pair[order] // span] = pair[order] % span + lowest
-    return result
 
 
 def class_of_semantic(semantic: Int32[np.ndarray, " I"], class_ids: tuple[int, ...]) -> Int32[np.ndarray, " I"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.superpoints.compilation import compiled
-from stages.typing import Float64, Int32, Int64
+from stages.typing import Float64, Int32
 
 
 def segment(
@@ -69,11 +69,3 @@ def _number(parent: Int32[np.ndarray, " N"]) -> Int32[np.ndarray, " N"]:
     rank = np.empty(len(first), np.int32)
     rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
     return rank[inverse]
-
-
-def contiguous(ids: Int64[np.ndarray, " N"] | Int32[np.ndarray, " N"]) -> Int32[np.ndarray, " N"]:
-    """Any non-negative ids to 0..S-1 by rising id; negative ones become -1."""
-    valid = ids >= 0
-    numbered = np.full(len(ids), -1, np.int32)
-    numbered[valid] = np.unique(ids[valid], return_inverse=True)[1]
-    return numbered

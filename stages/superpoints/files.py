@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import SceneError
-from stages.superpoints.felzenszwalb import contiguous
+from stages.groups import contiguous
 from stages.typing import Int32
 
 SUFFIXES = (".npy", ".npz", ".pth")
@@ -45,7 +45,7 @@ def read_partition(path: Path, count: int, *, trust_pickle: bool) -> Int32[np.nd
             f"{path} holds {ids.dtype}{list(ids.shape)}, but the scan has {count} points: "
             "one integer id a point is needed"
         )
-    return contiguous(ids.astype(np.int64))
+    return contiguous(ids)[0]
 
 
 def _read_ids(path: Path, *, trust_pickle: bool) -> np.ndarray:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from stages.geometry import mesh_edges_among, scene_normals
+from stages.groups import contiguous
 from stages.structures import Scene, Superpoints
-from stages.superpoints.felzenszwalb import contiguous, segment
+from stages.superpoints.felzenszwalb import segment
 from stages.superpoints.neighbors import edge_lengths, nearest_neighbors, undirected_edges
 from stages.superpoints.region_graph import region_graph
 from stages.superpoints.split import same_boxes
@@ -50,7 +51,7 @@ def partition_scene(scene: Scene, method: Method, parameters: GraphParameters) -
     if method == "given":
         if scene.given_superpoint is None:
             raise ValueError("the scan brings no partition of its own")
-        local = contiguous(scene.given_superpoint[finite])
+        local = contiguous(scene.given_superpoint[finite])[0]
     elif method == "singletons":
         local = np.arange(len(finite), dtype=np.int32)
     else:

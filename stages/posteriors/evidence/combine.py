@@ -42,7 +42,6 @@ def evidence_against(
         return score
     xyz, region = scene.xyz[finite], superpoint[finite]
     neighbors = nearest_neighbors(xyz, SMOOTH_NEIGHBORS)
-    smooth = point_normals(xyz, neighbors)
     given = given_normals(scene)
     normals = point_normals(xyz, neighbors[:, :NORMAL_NEIGHBORS]) if given is None else given[finite]
     if "straddling" in kinds:
@@ -53,7 +52,7 @@ def evidence_against(
         partitions = coarse_partitions(rgb, normals, edges, edge_lengths(xyz, edges))
         score += WEIGHT["straddling"] * np.sqrt(straddling(xyz, partitions, region, size, corners))
     if "floor" in kinds:
-        on_floor = floor_points(xyz, normals, smooth)
+        on_floor = floor_points(xyz, normals, point_normals(xyz, neighbors))
         score += WEIGHT["floor"] * floor_evidence(xyz, on_floor, region, size, corners, margin)
     if "facing" in kinds:
         oriented = orient(xyz, normals, neighbors)

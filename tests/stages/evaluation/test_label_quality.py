@@ -13,7 +13,8 @@ from stages.evaluation.label_quality import (
     smallest_box_of_points,
 )
 from stages.evaluation.overlap import points_in_instances
-from stages.scenes.classes import SCANNET18, class_of_semantic, majority
+from stages.groups import majority
+from stages.scenes.classes import SCANNET18, class_of_semantic
 
 
 def test_label_ap_by_hand() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from stages.posteriors.rules import majority_instance, nearest_center, smallest_box, truth
+from stages.posteriors.rules import nearest_center, smallest_box, truth
 
 CORNERS = np.array([[0, 0, 0, 4, 1, 1], [3, 0, 0, 5, 1, 1]], np.float32)
 CANDIDATE = np.array([[1, 1, 0, 0], [1, 0, 1, 0]], bool)
@@ -14,12 +14,6 @@ def test_smallest_box_and_nearest_center() -> None:
 
 def test_no_boxes() -> None:
     assert smallest_box(CANDIDATE[:0], CORNERS[:0]).tolist() == [0, 0, 0, 0]
-
-
-def test_majority_counts_points_and_none_counts_too() -> None:
-    superpoint = np.array([0, 0, 0, 1, 1, 1, 2, -1, 3, 3], np.int32)
-    instance = np.array([5, 5, 2, -1, -1, 4, 4, 7, 2, 1], np.int32)
-    assert majority_instance(superpoint, instance, 5).tolist() == [5, -1, 4, 1, -1]
 
 
 def test_truth_maps_instances_to_their_boxes() -> None:

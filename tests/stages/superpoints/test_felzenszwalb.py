@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.superpoints.felzenszwalb import contiguous, segment
+from stages.superpoints.felzenszwalb import segment
 
 
 def chain(weights: list[float], scale: float, minimum_size: int) -> list[int]:
@@ -41,7 +41,3 @@ def test_numbering_of_points_does_not_matter(seed: int) -> None:
     moved = segment(shuffle[edges].astype(np.int32), weight, length, count, 0.3, 3)
     pairs = {(a, b) for a, b in zip(regions.tolist(), moved[shuffle].tolist(), strict=True)}
     assert len(pairs) == len(set(regions.tolist())) == len(set(moved.tolist()))
-
-
-def test_contiguous_keeps_negative_ids() -> None:
-    assert contiguous(np.array([7, -1, 3, 7])).tolist() == [1, -1, 0, 1]
