@@ -18,4 +18,3 @@ class FeaturesConfig(StageConfig):
         description="parts of a region's feature vector; what a scan does not have is left out",
     )
     normal_weight: float = Field(1.0, gt=0, description="weight of the normal's components beside metres and colours")
-    normal_neighbors: int = Field(16, ge=2, le=128, description="nearest neighbours a point's normal is fitted to")

@@ -12,7 +12,7 @@ class Features(SceneStage):
     """Describes each region by the means over its points."""
 
     name = "features"
-    version = 1
+    version = 2
     Config: ClassVar[type[StageConfig]] = FeaturesConfig
     inputs = ("scenes", "superpoints")
     config: FeaturesConfig
@@ -20,17 +20,14 @@ class Features(SceneStage):
     def run_scene(self, job: SceneJob) -> Result:
         """The features of one scene's regions."""
         from stages.features.handcrafted import region_features
-        from stages.geometry import scene_normals
         from stages.stores import features_result, read_scene, read_superpoints
 
         scene = read_scene(job.inputs["scenes"])
         superpoints = read_superpoints(job.inputs["superpoints"])
-        wanted = "normal" in self.config.columns
-        normals = scene_normals(scene, self.config.normal_neighbors) if wanted else None
         features = region_features(
             scene.xyz,
             scene.rgb,
-            normals,
+            superpoints.surface.normal,
             superpoints.superpoint,
             len(superpoints),
             self.config.columns,

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from stages.superpoints.floor import UPRIGHT, floor_height
 from stages.superpoints.split import in_box
 from stages.typing import Bool, Float, Float32, Float64
 
-FLOOR_BIN = 0.02
-"""Metres: height of the histogram bins in which the floor is looked for."""
-FLOOR_SEARCH = 1.0
-"""Metres above the lowest point in which the floor is looked for."""
 WALL_BIN = 0.05
 WALL_ANGLES = 90
 """Directions of walls that are tried: every 2 degrees."""
 WALL_SHARE = 0.03
 """Share of all points that a plane needs to pass as a wall."""
-UPRIGHT = 0.95
-"""|n_z| of a horizontal surface; a vertical one has less than sqrt(1 - UPRIGHT^2)."""
 
 
 def floor_slab(xyz: Float32[np.ndarray, "N 3"], thickness: float) -> Bool[np.ndarray, " N"]:
@@ -25,19 +20,8 @@ def floor_slab(xyz: Float32[np.ndarray, "N 3"], thickness: float) -> Bool[np.nda
     return xyz[:, 2] <= xyz[:, 2].min() + thickness
 
 
-def floor_height(xyz: Float[np.ndarray, "N 3"], normals: Float64[np.ndarray, "N 3"]) -> float | None:
-    """Height of the floor in metres: the fullest bin of horizontal surface in the lowest metre; None without any."""
-    height = xyz[:, 2].astype(np.float64)
-    lowest = height.min()
-    horizontal = (np.abs(normals[:, 2]) > UPRIGHT) & (height < lowest + FLOOR_SEARCH)
-    if not horizontal.any():
-        return None
-    histogram = np.bincount(((height[horizontal] - lowest) / FLOOR_BIN).astype(np.int64))
-    return float(lowest + (histogram.argmax() + 0.5) * FLOOR_BIN)
-
-
 def planes(
-    xyz: Float32[np.ndarray, "N 3"], normals: Float64[np.ndarray, "N 3"], thickness: float
+    xyz: Float32[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3"], thickness: float
 ) -> Bool[np.ndarray, " N"]:
     """Points within ``thickness`` / 2 metres of the floor plane or of a wall plane, and facing like it.
 
@@ -63,7 +47,7 @@ def planes(
 
 
 def _strongest_wall(
-    xy: Float64[np.ndarray, "M 2"], normals: Float64[np.ndarray, "M 2"]
+    xy: Float64[np.ndarray, "M 2"], normals: Float[np.ndarray, "M 2"]
 ) -> tuple[Float64[np.ndarray, "2"], float, int]:
     """Direction, offset along it and number of points of the vertical plane with most points that face along it."""
     best = (np.zeros(2), 0.0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.geometry import box_volumes
-from stages.superpoints.split import in_box
+from stages.superpoints.split import count_pairs, points_in_boxes
 from stages.typing import Bool, Float32, Int32, Int64
 
 
@@ -41,8 +41,9 @@ def membership(
     margin: float,
 ) -> Float32[np.ndarray, "K S"]:
     """Share of each region's points inside each box grown by ``margin`` metres."""
-    shares = [share_of_region(in_box(xyz, box, margin), superpoint, size) for box in corners]
-    return np.stack(shares) if shares else np.zeros((0, len(size)), np.float32)
+    box, point = points_in_boxes(xyz, corners, margin)
+    inside = count_pairs(box, superpoint[point], len(corners), len(size))
+    return (inside / np.maximum(size, 1)).astype(np.float32)
 
 
 def contained_pairs(corners: Float32[np.ndarray, "K 6"], tolerance: float) -> Bool[np.ndarray, "K K"]:

@@ -26,7 +26,9 @@ class SuperpointsConfig(StageConfig):
     normal_neighbors: int = Field(16, ge=2, le=128, description="nearest neighbours a point's normal is fitted to")
     weight: Literal["normals", "color", "both"] = Field("normals", description="what an edge weight compares")
     scale: float = Field(0.003, gt=0, description="Felzenszwalb's k: larger values give larger regions")
-    minimum_size: int = Field(5, ge=1, description="points of the smallest region")
+    minimum_size: int | None = Field(
+        None, ge=1, description="points of the smallest region; null: 20 on a mesh, else 5"
+    )
     split_by_boxes: Literal["auto", "always", "never"] = Field(
         "auto",
         description="cut edges whose two points lie in different boxes; auto: for method points only, whose regions "

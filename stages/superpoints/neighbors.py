@@ -1,18 +1,50 @@
-"""The neighbour graph of a point cloud and the edges of a mesh: who may merge with whom."""
+"""Nearest neighbours of the points of a cloud, and the order of points in which they are found fastest."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from stages.typing import Float, Float64, Int32, Int64
+from stages.typing import Float, Int32, Int64
 
-BLOCK = 262_144
+BLOCK = 65_536
 """Points that are queried at once: bounds the memory of the distances to 64-bit [BLOCK, count]."""
+CELL = 0.02
+"""Metres: side of the cells along whose curve points are sorted."""
+CELL_BITS = 21
+SPREAD = (
+    (32, 0x1F00000000FFFF),
+    (16, 0x1F0000FF0000FF),
+    (8, 0x100F00F00F00F00F),
+    (4, 0x10C30C30C30C30C3),
+    (2, 0x1249249249249249),
+)
+"""Shifts and masks that move bit b of a 21-bit number to bit 3 b."""
+
+
+def spatial_order(xyz: Float[np.ndarray, "N 3"]) -> Int64[np.ndarray, " N"]:
+    """Points along Morton's curve (1966) through cells of ``CELL`` metres; neighbours in space lie near in memory.
+
+    Parameters: xyz in metres, finite. Points of one cell keep their order.
+    """
+    if not len(xyz):
+        return np.zeros(0, np.int64)
+    cell = ((xyz.astype(np.float64) - xyz.min(axis=0)) / CELL).astype(np.int64)
+    key = np.zeros(len(xyz), np.int64)
+    for axis in range(3):
+        key |= _spread(np.minimum(cell[:, axis], 2**CELL_BITS - 1)) << axis
+    return np.argsort(key, kind="stable")
+
+
+def _spread(number: Int64[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
+    """Two zeros between each two bits."""
+    for shift, mask in SPREAD:
+        number = (number | (number << shift)) & mask
+    return number
 
 
 def nearest_neighbors(xyz: Float[np.ndarray, "N 3"], count: int) -> Int32[np.ndarray, "N C"]:
-    """The ``count`` nearest other points of each point, nearest first.
+    """The ``count`` nearest other points of each point, nearest first; fastest in ``spatial_order``.
 
     Parameters: xyz in metres, finite. Returns indices [N, min(count, N - 1)]. Among points at the same place
     the order is that of the tree; a point never is its own neighbour.
@@ -35,36 +67,3 @@ def _without_self(found: Int64[np.ndarray, "B C_plus_1"], own: Int64[np.ndarray,
     is_self = found == own[:, None]
     is_self[~is_self.any(axis=1), -1] = True
     return found[~is_self].reshape(len(found), -1)
-
-
-def undirected_edges(neighbors: Int32[np.ndarray, "N C"]) -> Int32[np.ndarray, "E 2"]:
-    """Each unordered pair of neighbours once, smaller index first, in rising order."""
-    count, columns = neighbors.shape
-    source = np.repeat(np.arange(count, dtype=np.int64), columns)
-    return unique_edges(source, neighbors.ravel().astype(np.int64), count)
-
-
-def mesh_edges(faces: Int32[np.ndarray, "F 3"], count: int) -> Int32[np.ndarray, "E 2"]:
-    """The undirected edges of triangles over ``count`` vertices, each once; raises ValueError for foreign indices."""
-    if faces.size and (faces.min() < 0 or faces.max() >= count):
-        raise ValueError(f"faces name vertices {faces.min()}..{faces.max()}, but there are only {count}")
-    corners = faces.astype(np.int64)
-    source = np.concatenate([corners[:, 0], corners[:, 1], corners[:, 2]])
-    target = np.concatenate([corners[:, 1], corners[:, 2], corners[:, 0]])
-    return unique_edges(source, target, count)
-
-
-def unique_edges(
-    source: Int64[np.ndarray, " M"], target: Int64[np.ndarray, " M"], count: int
-) -> Int32[np.ndarray, "E 2"]:
-    """Directed edges made undirected, unique and sorted; loops are dropped."""
-    key = np.minimum(source, target) * count + np.maximum(source, target)
-    key = np.sort(key[source != target])  # much faster here than np.unique, which hashes
-    key = key[np.diff(key, prepend=-1) > 0]
-    return np.stack([key // count, key % count], axis=1).astype(np.int32)
-
-
-def edge_lengths(xyz: Float[np.ndarray, "N 3"], edges: Int32[np.ndarray, "E 2"]) -> Float64[np.ndarray, " E"]:
-    """Length of each edge in metres."""
-    difference = xyz[edges[:, 0]].astype(np.float64) - xyz[edges[:, 1]]
-    return np.sqrt(np.einsum("ij,ij->i", difference, difference))

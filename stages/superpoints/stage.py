@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from stages.structures import Scene
     from stages.superpoints.partition import GraphParameters, Method
 
+SMALLEST, SMALLEST_ON_MESH = 5, 20
+"""Points of the smallest region that gave the best labels; the edges of a mesh keep larger regions pure."""
+
 
 class Superpoints(SceneStage):
     """Groups the points of each scene into regions."""
 
     name = "superpoints"
-    version = 1
+    version = 2
     Config: ClassVar[type[StageConfig]] = SuperpointsConfig
     inputs = ("scenes",)
     every_round = False
@@ -80,7 +83,7 @@ class Superpoints(SceneStage):
             normal_neighbors=self.config.normal_neighbors,
             weight=self.config.weight,
             scale=self.config.scale,
-            minimum_size=self.config.minimum_size,
+            minimum_size=self.config.minimum_size or (SMALLEST_ON_MESH if method == "mesh" else SMALLEST),
             split_by_boxes=split == "always" or (split == "auto" and method == "points"),
             margin=self.config.margin,
         )

@@ -5,38 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from stages.features.handcrafted import region_means
-from stages.typing import Float32, Float64, Int32
+from stages.typing import Float, Float32, Float64, Int32
 
-EYE_HEIGHT = 1.4
-"""Metres above the floor from which scans are taken."""
-FLIPS = 10
-"""Rounds in which normals that oppose their neighbours are turned."""
-FLIP_NEIGHBORS = 11
 TOLERATED = 0.3
 SMALLEST_HALF_DEPTH = 0.15
 """Metres: boxes thinner than twice this along the normal have no far side to speak of."""
 
 
-def orient(
-    xyz: Float32[np.ndarray, "N 3"], normals: Float64[np.ndarray, "N 3"], neighbors: Int32[np.ndarray, "N C"]
-) -> Float64[np.ndarray, "N 3"]:
-    """Normals turned towards the middle of the room at eye height, then by majority of their neighbours."""
-    eye = np.array(
-        [np.median(xyz[:, 0]), np.median(xyz[:, 1]), np.percentile(xyz[:, 2], 1) + EYE_HEIGHT], dtype=np.float64
-    )
-    towards = np.einsum("ij,ij->i", eye - xyz, normals)
-    oriented = np.where(towards[:, None] < 0, -normals, normals)
-    for _ in range(FLIPS):
-        around = np.zeros_like(oriented)
-        for column in neighbors[:, :FLIP_NEIGHBORS].T:
-            around += oriented[column]
-        oriented[np.einsum("ij,ij->i", around, oriented) < 0] *= -1
-    return oriented
-
-
 def facing(
     xyz: Float32[np.ndarray, "N 3"],
-    oriented: Float64[np.ndarray, "N 3"],
+    oriented: Float[np.ndarray, "N 3"],
     superpoint: Int32[np.ndarray, " N"],
     count: int,
     corners: Float32[np.ndarray, "K 6"],

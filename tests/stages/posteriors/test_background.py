@@ -1,6 +1,7 @@
 import numpy as np
 
-from stages.posteriors.background import floor_height, floor_slab, in_any_box, planes
+from stages.posteriors.background import floor_slab, in_any_box, planes
+from stages.superpoints.floor import floor_height
 
 
 def room(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.superpoints.felzenszwalb import segment
+from stages.superpoints.felzenszwalb import _settle_ties, numbered, segment
 
 
 def chain(weights: list[float], scale: float, minimum_size: int) -> list[int]:
@@ -41,3 +41,16 @@ def test_numbering_of_points_does_not_matter(seed: int) -> None:
     moved = segment(shuffle[edges].astype(np.int32), weight, length, count, 0.3, 3)
     pairs = {(a, b) for a, b in zip(regions.tolist(), moved[shuffle].tolist(), strict=True)}
     assert len(pairs) == len(set(regions.tolist())) == len(set(moved.tolist()))
+
+
+@pytest.mark.parametrize("values", [2, 20, 100_000])
+def test_edges_come_by_weight_then_length_then_place(values: int) -> None:
+    generator = np.random.default_rng(values)
+    weight, length = generator.integers(0, values, 500) / values, generator.integers(0, 30, 500) / 30
+    order = np.argsort(weight)
+    _settle_ties(order, weight[order], length)
+    assert (order == np.lexsort((length, weight))).all()
+
+
+def test_ids_are_numbered_by_first_appearance() -> None:
+    assert numbered(np.array([4, -1, 2, 4, 0], np.int32), 5).tolist() == [0, -1, 1, 0, 2]
