@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +12,7 @@ from scipy.spatial import cKDTree
 from stages.geometry import box_overlaps
 from stages.posteriors.determine import Ownership
 from stages.posteriors.engines.base import PairProblem
-from stages.typing import Bool, Float32, Float64, Int64
+from stages.typing import Bool, Float32, Float64, Int32, Int64
 
 LARGEST_PRIOR_ODDS = 6.0
 """Nats: a prior mean beyond this leaves evidence from neighbours no say."""
@@ -24,7 +26,7 @@ class ProblemParameters:
     skip_overlap: float
     """pairs with at least this intersection over union have no posterior (the smaller box takes their regions)"""
     maximum_determined: int
-    """determined regions of each side that are kept, the nearest to the contested ones"""
+    """determined regions of each side that are kept: the nearest ones of every contested region in turn"""
     background_reach: float
     """metres around a box within which regions in no box stand for background"""
 
@@ -50,19 +52,15 @@ def overlap_pairs(
 ) -> list[Pair]:
     """Pairs of boxes that share contested regions, in canonical order (GaPro, section 3.1)."""
     overlap = box_overlaps(corners)
-    contested = ownership.candidate & (ownership.owner < 0)
+    determined = _regions_of(ownership.owner, len(corners))
     pairs = []
-    for first in range(len(corners)):
-        for second in range(first + 1, len(corners)):
-            region = np.flatnonzero(contested[first] & contested[second])
-            if not len(region):
-                continue
-            sides = None
-            if overlap[first, second] < parameters.skip_overlap:
-                sides = (np.flatnonzero(ownership.owner == first), np.flatnonzero(ownership.owner == second))
-            odds = _log_odds(ownership.prior, first, second, region)
-            problem = _problem(feature, sides, region, odds, parameters.maximum_determined)
-            pairs.append(Pair(first, second, float(overlap[first, second]), region, problem))
+    for first, second, region in _shared(ownership.candidate & (ownership.owner < 0)):
+        sides = None
+        if overlap[first, second] < parameters.skip_overlap:
+            sides = (determined[first], determined[second])
+        odds = _log_odds(ownership.prior, first, second, region)
+        problem = _problem(feature, sides, region, odds, parameters.maximum_determined)
+        pairs.append(Pair(first, second, float(overlap[first, second]), region, problem))
     return pairs
 
 
@@ -81,18 +79,47 @@ def background_pairs(
     boxes = len(corners)
     outside = np.flatnonzero(ownership.owner == boxes)
     in_slabs = outside[ownership.background[outside]]
+    determined, questioned = _regions_of(ownership.owner, boxes), np.flatnonzero(ownership.questioned)
     pairs = []
     for box in range(boxes):
-        region = np.flatnonzero(ownership.candidate[box] & ownership.questioned)
+        region = questioned[ownership.candidate[box, questioned]]
         if not len(region):
             continue
-        near = outside[_within(center[outside], corners[box], parameters.background_reach)]
-        sides = (np.flatnonzero(ownership.owner == box), in_slabs if ownership.background.any() else near)
+        sides = determined[box], in_slabs
+        if not ownership.background.any():
+            sides = determined[box], outside[_within(center[outside], corners[box], parameters.background_reach)]
         background = ownership.prior[boxes, region].astype(np.float64)
         odds = np.log(np.maximum(1.0 - background, SMALLEST)) - np.log(background)
         problem = _problem(feature, sides, region, odds, parameters.maximum_determined)
         pairs.append(Pair(box, boxes, 0.0, region, problem))
     return pairs
+
+
+def _shared(member: Bool[np.ndarray, "K S"]) -> Iterator[tuple[int, int, Int64[np.ndarray, " m"]]]:
+    """Every two boxes with regions that are members of both, and these regions; in rising order.
+
+    Work grows with the number of memberships, not with that of pairs of boxes times regions.
+    """
+    region, box = np.nonzero(member.T)
+    count = np.bincount(region, minlength=member.shape[1]).max(initial=0)
+    found = []
+    for apart in range(1, count):
+        same = np.flatnonzero(region[apart:] == region[:-apart])
+        found.append(np.stack([box[same], box[same + apart], region[same]]))
+    if not found:
+        return
+    entries = np.concatenate(found, axis=1)
+    entries = entries[:, np.lexsort(entries[::-1])]
+    starts = np.flatnonzero((np.diff(entries[:2], axis=1, prepend=-1) != 0).any(axis=0))
+    for pair in np.split(entries, starts[1:], axis=1):
+        yield int(pair[0, 0]), int(pair[1, 0]), pair[2]
+
+
+def _regions_of(owner: Int32[np.ndarray, " S"], boxes: int) -> list[Int64[np.ndarray, " n"]]:
+    """The determined regions of each box, in rising order."""
+    order = np.argsort(owner, kind="stable")
+    edges = np.searchsorted(owner[order], np.arange(boxes + 1))
+    return [order[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
 def _within(center: Float64[np.ndarray, "M 3"], box: Float32[np.ndarray, "6"], reach: float) -> Bool[np.ndarray, " M"]:
@@ -133,11 +160,22 @@ def _problem(
 def _nearest(
     feature: Float32[np.ndarray, "S D"], side: Int64[np.ndarray, " a"], region: Int64[np.ndarray, " m"], maximum: int
 ) -> Int64[np.ndarray, " b"]:
-    """At most ``maximum`` of ``side``, by distance to the nearest contested region in feature space, in rising order.
+    """At most ``maximum`` of ``side``, in rising order: the nearest, in feature space, of every contested region.
 
-    GaPro, section 6.1 keeps the 800 nearest points of each box in this way.
+    GaPro, section 6.1, with its 800 nearest determined points of each undetermined region. First the nearest one of
+    every contested region, then the second nearest of every one, and so on; within the round that has to be cut, by
+    distance. By distance to all of them alone, a region apart from the others would keep none of its neighbours:
+    ``benchmarks/reduction.py`` measures what is lost.
     """
     if len(side) <= maximum:
         return side
-    distance, _ = cKDTree(feature[region]).query(feature[side])
-    return np.sort(side[np.argsort(distance, kind="stable")[:maximum]])
+    tree, neighbors = cKDTree(feature[side]), -(-maximum // len(region))
+    while True:
+        distance, nearest = map(np.asarray, tree.query(feature[region], k=np.arange(1, neighbors + 1)))
+        if neighbors == len(side) or len(np.unique(nearest)) >= maximum:
+            break
+        neighbors = min(2 * neighbors, len(side))
+    order = np.lexsort((distance.ravel(), np.tile(np.arange(neighbors), len(region))))
+    in_turn = nearest.ravel()[order]
+    _, where = np.unique(in_turn, return_index=True)
+    return np.sort(side[in_turn[np.sort(where)[:maximum]]])

@@ -5,19 +5,14 @@ The search is over logarithms, for a batch of problems at once; each problem goe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy.spatial.distance import pdist
 from torch import Tensor
 
-from stages.posteriors.engines.base import PairProblem
 from stages.posteriors.engines.kernels import LENGTH_SCALE, OUTPUT_SCALE
 from stages.posteriors.engines.padding import Batch
-from stages.posteriors.engines.solutions import Fit
 from stages.typing import Bool, Float, Int64
 
 PRIOR_SPREAD = 1.0
@@ -38,72 +33,57 @@ class Evidence:
     gradient: Float[Tensor, "B P"]
     """by the logarithms of the hyper-parameters"""
     state: Float[Tensor, "B n"]
-    """K^-1 (f - prior mean) at the mode f: it defines the posterior, and the next evaluation starts from it"""
+    """K^-1 (f - prior mean) at the mode f: the next evaluation starts from it"""
     steps: Int64[Tensor, " B"]
     jitter_retries: Int64[Tensor, " B"]
 
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """Where the search ended; ``evidence`` is without the prior, its counts are sums over the search."""
+    """Where the search ended; the counts are sums over the search."""
 
     log_parameter: Float[Tensor, "B P"]
-    """length scale, output scale and, where the engine has one, noise"""
-    evidence: Evidence
-
-    def fit(self, index: int, determined: int) -> Fit:
-        """The fit of one problem with so many determined regions."""
-        length_scale, output_scale = self.log_parameter[index, :2].exp().tolist()
-        value = float(self.evidence.value[index])
-        return Fit(
-            length_scale,
-            output_scale,
-            value / determined,
-            int(self.evidence.steps[index]),
-            int(self.evidence.jitter_retries[index]),
-            math.isfinite(value),
-        )
+    state: Float[Tensor, "B n"]
+    steps: Int64[Tensor, " B"]
+    jitter_retries: Int64[Tensor, " B"]
 
 
 Evaluate = Callable[[Float[Tensor, "B P"], Float[Tensor, "B n"], Bool[Tensor, " B"]], Evidence]
 """Evidence at log hyper-parameters, from a state, for the problems that are True (the others are not looked at)"""
 
 
-def typical_distance(problem: PairProblem) -> float:
-    """Median distance between determined regions of different features; 0.5 (GaPro, table 6) if none differ."""
-    distance = pdist(problem.feature.astype(np.float64))
-    distance = distance[distance > 0]
-    return float(np.median(distance)) if len(distance) else LENGTH_SCALE
+def typical_distance(batch: Batch, distance: Float[Tensor, "B n n"]) -> Float[Tensor, " B"]:
+    """Median distance between determined regions of different features (the lower of two middle ones).
+
+    0.5 (GaPro, table 6) where none differ. ``distance`` holds squared distances.
+    """
+    both = batch.present[:, :, None] * batch.present[:, None, :]
+    different = torch.where((both > 0) & (distance > 0), distance, torch.nan)
+    median = different.flatten(1).nanmedian(dim=1).values.sqrt()
+    return torch.where(median.isfinite(), median, LENGTH_SCALE)
 
 
-def starting_scales(batch: Batch, learn: bool) -> Float[Tensor, "B 2"]:
+def starting_scales(batch: Batch, distance: Float[Tensor, "B n n"], learn: bool) -> Float[Tensor, "B 2"]:
     """Logarithms of length scale and output scale: the fixed ones, or the prior medians (``typical_distance``, 1)."""
-    scales = [(typical_distance(problem) if learn else LENGTH_SCALE, OUTPUT_SCALE) for problem in batch.problems]
-    return batch.feature.new_tensor(scales).log()
+    fixed = distance.new_tensor([LENGTH_SCALE, OUTPUT_SCALE]).repeat(len(distance), 1)
+    if learn:
+        fixed[:, 0] = typical_distance(batch, distance)
+    return fixed.log()
 
 
-def maximise(evaluate: Evaluate, start: Float[Tensor, "B P"], state: Float[Tensor, "B n"], learn: bool) -> Optimum:
-    """Log hyper-parameters of the largest log evidence plus log prior; ``start`` itself where not ``learn``.
+def maximise(evaluate: Evaluate, start: Float[Tensor, "B P"], state: Float[Tensor, "B n"]) -> Optimum:
+    """Log hyper-parameters of the largest log evidence plus log prior.
 
     The priors are log-normal: independent normals of the logarithms around ``start``, standard deviation PRIOR_SPREAD.
     Ascent by BFGS (Nocedal and Wright 2006, algorithm 6.1) with backtracking; no step is longer than 1.
     """
-    active = torch.ones_like(start[:, 0], dtype=torch.bool)
-    first = evaluate(start, state, active)
-    search = _Search(start, first)
-    for _ in range(MAXIMUM_ROUNDS if learn else 0):
+    search = _Search(start, evaluate(start, state, torch.ones_like(start[:, 0], dtype=torch.bool)))
+    for _ in range(MAXIMUM_ROUNDS):
         if not search.active.any():
             break
         trial = search.trial()
         search.accept(trial, evaluate(trial, search.state, search.active))
-    evidence = Evidence(
-        search.value - search.log_prior(search.position)[0],
-        search.gradient,
-        search.state,
-        search.steps,
-        search.jitter_retries,
-    )
-    return Optimum(search.position, evidence)
+    return Optimum(search.position, search.state, search.steps, search.jitter_retries)
 
 
 class _Search:

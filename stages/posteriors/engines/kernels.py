@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from stages.typing import Bool, Float, Float64, Int64
+from stages.typing import Bool, Float, Int64
 
 LENGTH_SCALE = 0.5
 OUTPUT_SCALE = 1.0
@@ -22,9 +21,11 @@ RETRIES = 6
 def squared_distance(x: Float[Tensor, "*B n D"], y: Float[Tensor, "*B m D"]) -> Float[Tensor, "*B n m"]:
     """|x_i - y_j|^2, column by column: exactly zero between equal features and exactly symmetric."""
     total = x.new_zeros(*x.shape[:-1], y.shape[-2])
+    difference = torch.empty_like(total)
+    across = y.mT.contiguous()
     for column in range(x.shape[-1]):
-        difference = x[..., :, None, column] - y[..., None, :, column]
-        total += difference * difference
+        torch.sub(x[..., :, None, column], across[..., None, column, :], out=difference)
+        total += difference.square_()
     return total
 
 
@@ -84,22 +85,17 @@ def _factor(matrix: Float[Tensor, "B n n"]) -> tuple[Float[Tensor, "B n n"], Boo
 
 
 def posterior_moments(
-    cross: Float[Tensor, "n m"],
-    weight: Float[Tensor, " n"],
-    lower: Float[Tensor, "n n"],
-    root: Float[Tensor, " n"],
-    output_scale: Float[Tensor, ""],
-) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
-    """Mean and variance of a zero-mean latent function at m places with covariance ``cross`` to n observed ones.
+    cross: Float[Tensor, "B n m"],
+    weight: Float[Tensor, "B n"],
+    lower: Float[Tensor, "B n n"],
+    root: Float[Tensor, "B n"],
+    output_scale: Float[Tensor, " B"],
+) -> tuple[Float[Tensor, "B m"], Float[Tensor, "B m"]]:
+    """Mean and variance of zero-mean latent functions at m places with covariance ``cross`` to n observed ones.
 
     Mean cross^T weight, variance s^2 - |L^-1 root cross|^2 (column sums), at least 0: Rasmussen and Williams 2006,
-    equations 2.25 and 2.26 (root 1) and algorithm 3.2 (root W^1/2).
+    equations 2.25 and 2.26 (root 1) and algorithm 3.2 (root W^1/2). Padded rows are those of weight and root 0.
     """
-    whitened = torch.linalg.solve_triangular(lower, root[:, None] * cross, upper=False)
-    variance = (output_scale.square() - whitened.square().sum(0)).clamp(min=0.0)
-    return as_numpy(cross.mT @ weight), as_numpy(variance)
-
-
-def as_numpy(values: Float[Tensor, " m"]) -> Float64[np.ndarray, " m"]:
-    """In double precision, for the link functions."""
-    return np.asarray(values.detach().double().cpu().numpy())
+    whitened = torch.linalg.solve_triangular(lower, root[..., None] * cross, upper=False)
+    variance = (output_scale.square()[:, None] - whitened.square().sum(-2)).clamp(min=0.0)
+    return (weight[:, None, :] @ cross)[:, 0], variance

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from stages.posteriors.engines.hyperparameters import Evidence
+from stages.posteriors.engines.gaussian import Posterior
 from stages.posteriors.engines.kernels import Factor, cholesky, padded_rbf
 from stages.posteriors.engines.padding import Batch
 from stages.typing import Bool, Float, Int64
@@ -52,7 +52,7 @@ def find_mode(
         direction, factor = _direction(batch, covariance, mode)
         best = _line_search(batch, covariance, mode, direction)
         increase = best.log_posterior - mode.log_posterior
-        better = (moving & ~factor.failed & (increase > 0))[:, None]
+        better = (moving & ~factor.failed & (increase >= -_rounding(mode.log_posterior)))[:, None]
         steps, retries = steps + moving, retries + factor.retries * moving
         found = found | (moving & ~factor.failed & (increase <= _tolerance(mode)))
         mode = Mode(
@@ -64,43 +64,55 @@ def find_mode(
     return mode, found, steps, retries
 
 
-def laplace_evidence(
+def laplace_posterior(
     batch: Batch,
     distance: Float[Tensor, "B n n"],
     log_parameter: Float[Tensor, "B 2"],
     start: Float[Tensor, "B n"],
     active: Bool[Tensor, " B"],
-) -> Evidence:
-    """Approximate log p(labels) (equation 3.32) and its gradient by log length scale and log output scale.
+) -> Posterior:
+    """Laplace's approximation at given log length scales and log output scales, with log p(labels) (equation 3.32).
 
-    ``distance`` holds squared distances. The implicit part of the gradient, through the mode, needs no division by the
-    curvature W, which vanishes at certain labels: with B = I + W^1/2 K W^1/2, the posterior variances are
-    (1 - diag B^-1) / W, and the third derivatives of the log likelihood have a factor W.
+    ``distance`` holds squared distances.
     """
     length_scale, output_scale = log_parameter.exp().unbind(-1)
     covariance = padded_rbf(distance, batch.present, length_scale, output_scale)
     mode, found, steps, retries = find_mode(batch, covariance, start, active)
-    latent = batch.prior_mean + mode.increment
     root, factor, value = evidence_at(batch, covariance, mode)
-    inverse = torch.cholesky_inverse(factor.lower)
+    return Posterior(
+        log_parameter,
+        covariance,
+        mode.weight,
+        root,
+        factor.lower,
+        torch.where(found & ~factor.failed, value, -torch.inf),
+        steps,
+        retries + factor.retries,
+    )
+
+
+def laplace_gradient(batch: Batch, distance: Float[Tensor, "B n n"], posterior: Posterior) -> Float[Tensor, "B 2"]:
+    """Gradient of the log evidence by log length scale and log output scale (algorithm 5.1).
+
+    The implicit part, through the mode, needs no division by the curvature W, which vanishes at certain labels: with
+    B = I + W^1/2 K W^1/2, the posterior variances are (1 - diag B^-1) / W, and the third derivatives of the log
+    likelihood have a factor W.
+    """
+    covariance, root = posterior.covariance, posterior.root
+    latent = batch.prior_mean + _times(covariance, posterior.weight)
+    inverse = torch.cholesky_inverse(posterior.lower)
     precision = root[:, :, None] * inverse * root[:, None, :]
     weight = likelihood_gradient(batch.label, latent)
     certainty = torch.tanh(0.5 * latent) * batch.present
     through_mode = 0.5 * (1.0 - inverse.diagonal(dim1=-2, dim2=-1)) * certainty
-    by_length = covariance * distance / length_scale.square()[:, None, None]
+    by_length = covariance * distance * torch.exp(-2.0 * posterior.log_parameter[:, 0])[:, None, None]
     gradient = []
     for derivative in (by_length, 2.0 * covariance):
         shift = _times(derivative, weight)
         moved = shift - _times(covariance, _times(precision, shift))
         explicit = 0.5 * (weight * shift).sum(-1) - 0.5 * (precision * derivative).sum((-2, -1))
         gradient.append(explicit + (through_mode * moved).sum(-1))
-    return Evidence(
-        torch.where(found & ~factor.failed, value, -torch.inf),
-        torch.stack(gradient, dim=-1),
-        mode.weight,
-        steps,
-        retries + factor.retries,
-    )
+    return torch.stack(gradient, dim=-1)
 
 
 def evidence_at(
@@ -124,8 +136,9 @@ def likelihood_gradient(label: Float[Tensor, "*B n"], latent: Float[Tensor, "*B 
 
 def information(covariance: Float[Tensor, "*B n n"], root: Float[Tensor, "*B n"]) -> Float[Tensor, "*B n n"]:
     """B = I + W^1/2 K W^1/2: its eigenvalues are at least 1."""
-    identity = torch.eye(root.shape[-1], dtype=root.dtype, device=root.device)
-    return identity + root[..., :, None] * covariance * root[..., None, :]
+    scaled = (root[..., :, None] * covariance).mul_(root[..., None, :])
+    scaled.diagonal(dim1=-2, dim2=-1).add_(1.0)
+    return scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +182,12 @@ def _line_search(batch: Batch, covariance: Float[Tensor, "B n n"], mode: Mode, d
     fraction = 0.5 ** torch.arange(HALVINGS, dtype=direction.dtype, device=direction.device)
     trial = _evaluate(batch, covariance, mode.weight[:, None] + fraction[:, None] * direction[:, None])
     best = trial.log_posterior.amax(-1, keepdim=True)
-    slack = 10 * torch.finfo(direction.dtype).eps * (1 + best.abs())
-    return _pick(trial, (trial.log_posterior >= best - slack).int().argmax(-1))
+    return _pick(trial, (trial.log_posterior >= best - _rounding(best)).int().argmax(-1))
+
+
+def _rounding(log_posterior: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+    """What rounding may take from a log posterior."""
+    return 10 * torch.finfo(log_posterior.dtype).eps * (1 + log_posterior.abs())
 
 
 def _tolerance(mode: Mode) -> Float[Tensor, " B"]:

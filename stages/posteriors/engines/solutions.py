@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from stages.posteriors.engines.base import PairSolution
 from stages.posteriors.engines.kernels import LENGTH_SCALE, OUTPUT_SCALE
-from stages.typing import Float64
+from stages.posteriors.engines.padding import Batch
+from stages.typing import Float, Float64, Int64
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,23 @@ class Fit:
     steps: int
     jitter_retries: int
     converged: bool
+
+
+def fits_of(
+    batch: Batch,
+    scales: Float[Tensor, "B 2"],
+    log_evidence: Float[Tensor, " B"],
+    steps: Int64[Tensor, " B"],
+    jitter_retries: Int64[Tensor, " B"],
+) -> list[Fit]:
+    """The fits of ``batch.problems``, converged where the log evidence is finite."""
+    # one transfer a column, whatever the number of problems
+    columns = (*scales.unbind(-1), log_evidence, steps, jitter_retries)
+    rows = zip(batch.problems, *(column.tolist() for column in columns), strict=False)
+    return [
+        Fit(length_scale, output_scale, value / len(problem.feature), taken, retries, math.isfinite(value))
+        for problem, length_scale, output_scale, value, taken, retries in rows
+    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from stages.posteriors.engines.base import Link, PairProblem, PairSolution
+from stages.posteriors.engines.base import Link, PairSolution
+from stages.posteriors.engines.batched import BatchedEngine
 from stages.posteriors.engines.kernels import (
     LENGTH_SCALE,
     OUTPUT_SCALE,
-    as_numpy,
+    Factor,
     cholesky,
     padded_rbf,
     rbf,
     squared_distance,
 )
 from stages.posteriors.engines.links import probit_moments
-from stages.posteriors.engines.padding import Batch, Precision, solve_in_batches
-from stages.posteriors.engines.solutions import Fit, Moments, solution
-from stages.typing import Float
+from stages.posteriors.engines.padding import Batch
+from stages.posteriors.engines.prediction import Predict, at_contested
+from stages.posteriors.engines.solutions import Moments, fits_of, solution
+from stages.typing import Float, Float64, Int64
 
 with warnings.catch_warnings():
     # linear_operator compiles with torch.jit at import, which newer torch deprecates
@@ -35,14 +37,15 @@ with warnings.catch_warnings():
     from gpytorch.variational import CholeskyVariationalDistribution
 
 
-@dataclass(frozen=True)
-class VariationalEngine:
+@dataclass(frozen=True, kw_only=True)
+class VariationalEngine(BatchedEngine):
     """Whitened variational inference, inducing points at the determined regions, probit likelihood, Adam on the bound.
 
     Length scale and output scale start at gpytorch's 0.693 and 0.833 and are learnt without a prior, or are fixed at
-    0.5 and 1 (GaPro, table 6). Steps and learning rate are the published ones. The default is double precision
-    although the published code is in single: Adam divides by the size of the gradient, so rounding errors of small
-    gradients grow to full steps, and how a problem was padded would show in its probabilities.
+    0.5 and 1 (GaPro, table 6). Steps and learning rate are the published ones; the evidence is the variational bound.
+    The default is double precision although the published code is in single: Adam divides by the size of the gradient,
+    so rounding errors of small gradients grow to full steps, and how a problem was padded would show in its
+    probabilities.
     """
 
     link: ClassVar[Link] = "probit"
@@ -50,14 +53,9 @@ class VariationalEngine:
     learn: bool = True
     steps: int = 50
     learning_rate: float = 0.1
-    dtype: Precision = "float64"
-    device: str = "cpu"
 
-    def solve(self, problems: Sequence[PairProblem]) -> list[PairSolution]:
-        """Posteriors in the order of ``problems``; the evidence is the variational bound."""
-        return solve_in_batches(problems, self._solve_batch, self.dtype, self.device)
-
-    def _solve_batch(self, batch: Batch) -> list[PairSolution]:
+    def solve_batch(self, batch: Batch) -> list[PairSolution]:
+        """The solutions of ``batch.problems``."""
         model = VariationalModel(batch, self.learn)
         learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
         optimizer = torch.optim.Adam(learnt, lr=self.learning_rate, fused=True)
@@ -67,8 +65,11 @@ class VariationalEngine:
             torch.autograd.backward(-model.bound().sum())
             optimizer.step()
         with torch.no_grad():
-            bound = model.bound()
-            return [_predict(batch, model, bound, index, self.steps) for index in range(len(bound))]
+            log_bound = model.bound() * batch.present.sum(-1)
+            scales, steps = torch.stack(model.scales(), dim=-1), torch.full_like(model.retries, self.steps)
+            fits = fits_of(batch, scales, log_bound, steps, model.retries)
+            latent_moments = at_contested(batch, model.predictor())
+        return [solution(fit, _moments(*latent)) for fit, latent in zip(fits, latent_moments, strict=True)]
 
 
 class VariationalModel(torch.nn.Module):
@@ -100,9 +101,7 @@ class VariationalModel(torch.nn.Module):
     def bound(self) -> Float[Tensor, " B"]:
         """Evidence lower bound per determined region; NaN where a covariance matrix cannot be factorised."""
         present, label = self.batch.present, self.batch.label
-        covariance = padded_rbf(self.distance, present, *self.scales())
-        # padded rows have variance 1 and no covariance
-        factor = cholesky(covariance + torch.diag_embed(1.0 - present + self.jitter))
+        covariance, factor = self.factorised()
         self.retries += factor.retries
         mean, root = self.posterior()
         increment, variance = whitened_marginals(
@@ -113,6 +112,27 @@ class VariationalModel(torch.nn.Module):
         divergence = 0.5 * (mean.square() - 1.0 + root.square().sum(-1)) - root.diagonal(dim1=-2, dim2=-1).abs().log()
         bound = ((expected - divergence) * present).sum(-1) / present.sum(-1)
         return torch.where(factor.failed, torch.nan, bound)
+
+    def factorised(self) -> tuple[Float[Tensor, "B n n"], Factor]:
+        """Covariance matrices, and their factors with jitter; padded rows have variance 1 and no covariance."""
+        present = self.batch.present
+        covariance = padded_rbf(self.distance, present, *self.scales())
+        return covariance, cholesky(covariance + torch.diag_embed(1.0 - present + self.jitter))
+
+    def predictor(self) -> Predict:
+        """Latent moments at any place."""
+        batch, (length_scale, output_scale), (mean, root) = self.batch, self.scales(), self.posterior()
+        lower = self.factorised()[1].lower
+
+        def predict(
+            chosen: Int64[Tensor, " C"], places: Float[Tensor, "C m D"]
+        ) -> tuple[Float[Tensor, "C m"], Float[Tensor, "C m"]]:
+            distance = squared_distance(batch.feature[chosen], places)
+            cross = rbf(distance, length_scale[chosen], output_scale[chosen]) * batch.present[chosen][..., None]
+            prior_variance = (output_scale[chosen].square() + self.jitter)[:, None].expand(places.shape[:-1])
+            return whitened_marginals(lower[chosen], cross, prior_variance, mean[chosen], root[chosen])
+
+        return predict
 
     def posterior(self) -> tuple[Float[Tensor, "B n"], Float[Tensor, "B n n"]]:
         """Whitened mean m and lower root of the whitened covariance S."""
@@ -141,25 +161,7 @@ def whitened_marginals(
     return (whitened.mT @ mean[..., None])[..., 0], variance.clamp(min=torch.finfo(variance.dtype).eps)
 
 
-def _predict(batch: Batch, model: VariationalModel, bound: Float[Tensor, " B"], index: int, steps: int) -> PairSolution:
-    single = batch.single(index)
-    count = len(single.label)
-    length_scale, output_scale = (scale[index] for scale in model.scales())
-    covariance = rbf(squared_distance(single.feature, single.feature), length_scale, output_scale)
-    cross = rbf(squared_distance(single.feature, single.contested_feature), length_scale, output_scale)
-    prior_variance = (output_scale.square() + model.jitter).expand(cross.shape[1])
-    factor = cholesky((covariance + model.jitter * torch.eye(count).to(covariance))[None])
-    mean, root = (part[index] for part in model.posterior())
-    increment, variance = whitened_marginals(factor.lower[0], cross, prior_variance, mean[:count], root[:count, :count])
-    latent_mean, latent_variance = batch.problems[index].contested_prior_mean + as_numpy(increment), as_numpy(variance)
-    fit = Fit(
-        length_scale=float(length_scale),
-        output_scale=float(output_scale),
-        evidence=float(bound[index]),
-        steps=steps,
-        jitter_retries=int(model.retries[index]),
-        converged=bool(bound[index].isfinite()),
-    )
-    # the marginal of gpytorch's BernoulliLikelihood, Phi(m / sqrt(1 + v)), is the mean of the link
-    probability, label_variance = probit_moments(latent_mean, latent_variance)
-    return solution(fit, Moments(latent_mean, latent_variance, probability, probability, label_variance))
+def _moments(latent_mean: Float64[np.ndarray, " m"], latent_variance: Float64[np.ndarray, " m"]) -> Moments:
+    """The marginal of gpytorch's BernoulliLikelihood, Phi(m / sqrt(1 + v)), is the mean of the link."""
+    probability, variance = probit_moments(latent_mean, latent_variance)
+    return Moments(latent_mean, latent_variance, probability, probability, variance)

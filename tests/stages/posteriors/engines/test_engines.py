@@ -281,16 +281,6 @@ def test_a_thousand_determined_regions(engine: Engine, make_problem: MakeProblem
     assert_sound(solution, 20)
 
 
-@pytest.mark.gpu
-@double_engine
-def test_a_gpu_gives_the_same_up_to_rounding(engine: Engine, make_problem: MakeProblem) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    problems = [make_problem(seed, size) for seed, size in enumerate((20, 60, 64, 130))]
-    for found, expected in zip(replace(engine, device="cuda").solve(problems), engine.solve(problems), strict=True):
-        assert_close(found, expected, tolerance=1e-3 if isinstance(engine, VariationalEngine) else 1e-5)
-
-
 @pytest.mark.parametrize("field", ["first", "prior_mean", "contested_prior_mean", "contested_feature"])
 def test_arrays_that_disagree_are_refused(make_problem: MakeProblem, field: str) -> None:
     # shape checks would stop such a problem in tests; made without its constructor

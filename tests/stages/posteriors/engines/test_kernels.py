@@ -65,14 +65,14 @@ def test_only_failed_matrices_are_tried_again() -> None:
 
 
 def test_posterior_moments_equal_dense_algebra() -> None:
-    x, y = points(7, 2), points(3, 2, seed=1)
-    one, noise = torch.ones((), dtype=torch.float64), 0.3
+    x, y = points(2, 7, 2), points(2, 3, 2, seed=1)
+    one, noise = torch.ones(2, dtype=torch.float64), 0.3
     covariance = rbf(squared_distance(x, x), one, one) + noise * torch.eye(7)
     cross = rbf(squared_distance(x, y), one, one)
-    target = points(7, seed=2)
-    mean, variance = posterior_moments(
-        cross, torch.linalg.solve(covariance, target), torch.linalg.cholesky(covariance), torch.ones_like(target), one
-    )
-    inverse = np.linalg.inv(covariance.numpy())
-    np.testing.assert_allclose(mean, cross.numpy().T @ inverse @ target.numpy(), atol=1e-12)
-    np.testing.assert_allclose(variance, 1 - np.diag(cross.numpy().T @ inverse @ cross.numpy()), atol=1e-12)
+    target = points(2, 7, seed=2)
+    weight = torch.linalg.solve(covariance, target)
+    mean, variance = posterior_moments(cross, weight, torch.linalg.cholesky(covariance), torch.ones_like(target), one)
+    inverse, across = np.linalg.inv(covariance.numpy()), cross.mT.numpy()
+    np.testing.assert_allclose(mean, (across @ inverse @ target[..., None].numpy())[..., 0], atol=1e-12)
+    lost = np.einsum("bmn,bnk,bmk->bm", across, inverse, across)
+    np.testing.assert_allclose(variance, 1 - lost, atol=1e-12)

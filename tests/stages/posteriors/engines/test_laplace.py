@@ -14,7 +14,7 @@ from stages.posteriors.engines.base import PairProblem
 from stages.posteriors.engines.hyperparameters import typical_distance
 from stages.posteriors.engines.kernels import squared_distance
 from stages.posteriors.engines.laplace import LaplaceEngine
-from stages.posteriors.engines.newton import laplace_evidence
+from stages.posteriors.engines.newton import laplace_posterior
 from stages.posteriors.engines.padding import stack
 
 MakeProblem = Callable[..., PairProblem]
@@ -117,12 +117,12 @@ def test_learnt_hyperparameters_are_a_maximum(make_problem: MakeProblem) -> None
     solution = LaplaceEngine().solve([problem])[0]
     batch = stack([problem], "float64", "cpu")
     distance = squared_distance(batch.feature, batch.feature)
-    start = np.log([typical_distance(problem), 1.0])
+    start = np.log([float(typical_distance(batch, distance)), 1.0])
 
     def objective(point: np.ndarray) -> float:
         parameter = torch.from_numpy(point)[None]
-        found = laplace_evidence(batch, distance, parameter, torch.zeros_like(batch.label), torch.tensor([True]))
-        return float(found.value) - 0.5 * float(np.square(point - start).sum())
+        found = laplace_posterior(batch, distance, parameter, torch.zeros_like(batch.label), torch.tensor([True]))
+        return float(found.log_evidence) - 0.5 * float(np.square(point - start).sum())
 
     learnt = np.log([solution.length_scale, solution.output_scale])
     best = objective(learnt)

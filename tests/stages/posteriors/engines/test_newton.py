@@ -15,7 +15,7 @@ from scipy.special import expit, log_expit
 from stages.posteriors.engines.base import PairProblem
 from stages.posteriors.engines.hyperparameters import Evidence
 from stages.posteriors.engines.kernels import padded_rbf, squared_distance
-from stages.posteriors.engines.newton import find_mode, laplace_evidence
+from stages.posteriors.engines.newton import find_mode, laplace_gradient, laplace_posterior
 from stages.posteriors.engines.padding import Batch, stack
 
 MakeProblem = Callable[..., PairProblem]
@@ -24,7 +24,8 @@ MakeProblem = Callable[..., PairProblem]
 def evidence(batch: Batch, log_parameter: torch.Tensor) -> Evidence:
     distance = squared_distance(batch.feature, batch.feature)
     start, everyone = torch.zeros_like(batch.label), torch.ones(len(batch.label), dtype=torch.bool)
-    return laplace_evidence(batch, distance, log_parameter, start, everyone)
+    posterior = laplace_posterior(batch, distance, log_parameter, start, everyone)
+    return posterior.evidence(laplace_gradient(batch, distance, posterior))
 
 
 def covariance_of(problem: PairProblem, length_scale: float, output_scale: float) -> np.ndarray:

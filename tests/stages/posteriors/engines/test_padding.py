@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
-from stages.posteriors.engines.base import PairProblem, PairSolution
-from stages.posteriors.engines.padding import Batch, cpu_batch_size, padded_rows, solve_in_batches, stack
-from stages.posteriors.engines.solutions import failed_solution
+from stages.posteriors.engines.base import PairProblem
+from stages.posteriors.engines.padding import cpu_batch_size, padded_rows, stack
 
 MakeProblem = Callable[..., PairProblem]
 
@@ -45,35 +43,13 @@ def test_stack_pads_with_nothing(make_problem: MakeProblem) -> None:
         assert batch.present[index].sum() == count
         for padded in (batch.feature, batch.label, batch.present, batch.prior_mean):
             assert (padded[index, count:] == 0).all()
-        single = batch.single(index)
-        np.testing.assert_array_equal(single.label, np.where(problem.first, 1, -1))
-        np.testing.assert_array_equal(single.contested_feature, problem.contested_feature)
 
 
-def test_batches_have_the_shape_of_their_size_and_answers_their_order(make_problem: MakeProblem) -> None:
-    seen: list[tuple[int, ...]] = []
-
-    def solve(batch: Batch) -> Sequence[PairSolution]:
-        seen.append(tuple(batch.label.shape))
-        return [failed_solution(1, steps=len(problem.feature)) for problem in batch.problems]
-
-    sizes = [40, 5, 41, 300, 6, 7, 39]
-    problems = [make_problem(index, size, 1) for index, size in enumerate(sizes)]
-    solutions = solve_in_batches(problems, solve, "float64", "cpu")
-    assert [solution.steps for solution in solutions] == sizes
-    assert seen == [(16, 16), (cpu_batch_size(48), 48), (1, 320)]
-
-
-def test_the_number_of_threads_is_restored_after_an_error(make_problem: MakeProblem) -> None:
-    def solve(batch: Batch) -> Sequence[PairSolution]:
-        assert torch.get_num_threads() == 1
-        raise KeyError
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with pytest.raises(KeyError):
-            solve_in_batches([make_problem(0)], solve, "float64", "cpu")
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(threads)
+def test_copies_of_the_last_problem_fill_a_batch(make_problem: MakeProblem) -> None:
+    problems = [make_problem(0, 33), make_problem(1, 20, prior=1.0)]
+    batch = stack(problems, "float32", "cpu", size=4)
+    assert batch.problems == tuple(problems)
+    for tensor in (batch.feature, batch.label, batch.present, batch.prior_mean):
+        assert len(tensor) == 4
+        assert (tensor[1:] == tensor[1]).all()
+        assert not (tensor[0] == tensor[1]).all()

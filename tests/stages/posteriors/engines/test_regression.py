@@ -12,7 +12,7 @@ from stages.posteriors.engines.base import PairProblem
 from stages.posteriors.engines.hyperparameters import typical_distance
 from stages.posteriors.engines.kernels import padded_rbf, squared_distance
 from stages.posteriors.engines.padding import stack
-from stages.posteriors.engines.regression import RegressionEngine, regression_evidence
+from stages.posteriors.engines.regression import RegressionEngine, regression_gradient, regression_posterior
 
 MakeProblem = Callable[..., PairProblem]
 
@@ -63,9 +63,9 @@ def test_gradient_of_the_evidence_equals_autograd(
         normal = torch.distributions.MultivariateNormal(batch.prior_mean[index, :count], matrix)
         total = total + normal.log_prob(batch.label[index, :count])
     (expected,) = torch.autograd.grad(total, log_parameter)
-    found = regression_evidence(batch, distance, log_parameter.detach())
-    torch.testing.assert_close(found.gradient, expected)
-    assert found.value.sum().item() == pytest.approx(total.item())
+    found = regression_posterior(batch, distance, log_parameter.detach())
+    torch.testing.assert_close(regression_gradient(batch, distance, found), expected)
+    assert found.log_evidence.sum().item() == pytest.approx(total.item())
 
 
 def test_learning_raises_the_evidence(make_problem: MakeProblem) -> None:
@@ -75,4 +75,6 @@ def test_learning_raises_the_evidence(make_problem: MakeProblem) -> None:
     assert learnt.steps > 3
     assert fixed.steps == 1
     assert learnt.length_scale > fixed.length_scale
-    assert typical_distance(problem) / 5 < learnt.length_scale < typical_distance(problem) * 5
+    batch = stack([problem], "float64", "cpu")
+    typical = float(typical_distance(batch, squared_distance(batch.feature, batch.feature)))
+    assert typical / 5 < learnt.length_scale < typical * 5
