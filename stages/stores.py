@@ -11,11 +11,13 @@ from pipeline.stage import Array, Result
 from pipeline.store import read_arrays
 from stages.structures import (
     Boxes,
+    Faces,
     LabelSource,
     PairPosteriors,
     RegionFeatures,
     Scene,
     Superpoints,
+    Surface,
 )
 
 _POSTERIOR_DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -38,6 +40,8 @@ _POSTERIOR_DIMENSIONS: dict[str, tuple[str, ...]] = {
     "steps": ("pair",),
     "jitter_retries": ("pair",),
     "fitted": ("pair",),
+    "joint_mean": ("owner", "region"),
+    "joint_variance": ("region",),
 }
 _POINT_ARRAYS: dict[str, tuple[str, ...]] = {
     "xyz": ("point", "xyz"),
@@ -94,12 +98,16 @@ def read_scene(folder: Path) -> Scene:
 def superpoints_result(
     superpoints: Superpoints, statistics: dict[str, float] | None = None, warnings: tuple[str, ...] = ()
 ) -> Result:
-    """The stored form of a partition."""
+    """The stored form of a partition and of the surface."""
     arrays = {
         "superpoint": Array(superpoints.superpoint, ("point",)),
         "indptr": Array(superpoints.indptr, ("region_bound",)),
         "neighbor": Array(superpoints.neighbor, ("edge",)),
         "contacts": Array(superpoints.contacts, ("edge",)),
+        "affinity": Array(superpoints.affinity, ("edge",)),
+        "normal": Array(superpoints.surface.normal, ("point", "xyz")),
+        "coarse": Array(superpoints.surface.coarse, ("partition", "point")),
+        "on_floor": Array(superpoints.surface.on_floor, ("point",)),
     }
     attributes = {"method": superpoints.method, "parameters": dict(superpoints.parameters)}
     return Result(arrays, attributes, statistics or {}, warnings)
@@ -108,7 +116,8 @@ def superpoints_result(
 def read_superpoints(folder: Path) -> Superpoints:
     """The partition stored in ``folder``; raises StoreError for a torn or foreign store."""
     arrays, attributes = read_arrays(folder)
-    return Superpoints(**arrays, method=attributes["method"], parameters=attributes["parameters"])
+    surface = Surface(*(arrays.pop(name) for name in ("normal", "coarse", "on_floor")))
+    return Superpoints(**arrays, surface=surface, method=attributes["method"], parameters=attributes["parameters"])
 
 
 def features_result(features: RegionFeatures) -> Result:
@@ -127,15 +136,26 @@ def posteriors_result(
     posteriors: PairPosteriors, statistics: dict[str, float] | None = None, warnings: tuple[str, ...] = ()
 ) -> Result:
     """The stored form of determined regions and pair posteriors."""
-    arrays = {name: Array(getattr(posteriors, name), dims) for name, dims in _POSTERIOR_DIMENSIONS.items()}
-    attributes = {"link": posteriors.link, "engine": posteriors.engine, "source_names": source_names()}
+    arrays = {
+        name: Array(getattr(posteriors, name), dims)
+        for name, dims in _POSTERIOR_DIMENSIONS.items()
+        if getattr(posteriors, name) is not None
+    }
+    attributes = {
+        "link": posteriors.link,
+        "engine": posteriors.engine,
+        "faces": posteriors.faces.trust,
+        "faces_touched": posteriors.faces.touched,
+        "source_names": source_names(),
+    }
     return Result(arrays, attributes, statistics or {}, warnings)
 
 
 def read_posteriors(folder: Path) -> PairPosteriors:
     """The posteriors stored in ``folder``; raises StoreError for a torn or foreign store."""
     arrays, attributes = read_arrays(folder)
-    return PairPosteriors(**arrays, link=attributes["link"], engine=attributes["engine"])
+    faces = Faces(attributes["faces"], attributes["faces_touched"])
+    return PairPosteriors(**arrays, link=attributes["link"], engine=attributes["engine"], faces=faces)
 
 
 def source_names() -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -99,8 +99,20 @@ class Scene:
 
 
 @dataclass(frozen=True, eq=False)
+class Surface:
+    """What the geometry of a scan says about each of its points, whatever its regions are."""
+
+    normal: Float32[np.ndarray, "N 3"]
+    """unit normals, turned into the room; zeros where not finite, and where no plane could be fitted"""
+    coarse: Int32[np.ndarray, "2 N"]
+    """two partitions that know nothing of boxes, by normals and by normals and colour; -1 where not finite"""
+    on_floor: Bool[np.ndarray, " N"]
+    """flat surface at the height of the floor"""
+
+
+@dataclass(frozen=True, eq=False)
 class Superpoints:
-    """A partition of the points into regions, and the graph of regions that touch each other."""
+    """A partition of the points into regions, the graph of regions that touch each other, and the points' surface."""
 
     superpoint: Int32[np.ndarray, " N"]
     """region of each point, 0..S-1 without gaps; -1 for points without one (not finite)"""
@@ -109,6 +121,10 @@ class Superpoints:
     neighbor: Int32[np.ndarray, " E"]
     contacts: Int32[np.ndarray, " E"]
     """number of neighbouring point pairs across each edge"""
+    affinity: Float32[np.ndarray, " E"]
+    """how much of one surface the regions look like across each edge: the affinities of the directed point pairs
+    across it (at most 1 each, ``edge_affinities``) added up and halved, and 0.001"""
+    surface: Surface
     method: str
     parameters: Mapping[str, Any]
 
@@ -125,12 +141,25 @@ class RegionFeatures:
     normalization: str
 
 
+FaceTrust = Literal["exact", "plain", "uncertain"]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """How far the faces of a scene's boxes were trusted."""
+
+    trust: FaceTrust
+    touched: float
+    """share of the faces that a point lies on"""
+
+
 @dataclass(frozen=True, eq=False)
 class PairPosteriors:
-    """Which regions are determined and by whom, and the posteriors of the contested ones, one Gaussian Process a pair.
+    """Which regions are determined and by whom, and the posteriors of the contested ones.
 
-    Pair p is (i, j), where j = K stands for background; its entries are ``indptr[p]:indptr[p + 1]``. All moments and
-    probabilities are those of owner i against owner j.
+    One Gaussian Process a pair: pair p is (i, j), where j = K stands for background; its entries are
+    ``indptr[p]:indptr[p + 1]``, and all moments and probabilities are those of owner i against owner j. Or one joint
+    Gaussian Process of all owners: then there are no pairs, and the ``joint`` moments are given.
     """
 
     owner: Int32[np.ndarray, " S"]
@@ -163,5 +192,10 @@ class PairPosteriors:
     fitted: Bool[np.ndarray, " P"]
     """False where no posterior could be had (one side without determined regions, or no convergence)"""
     link: str
-    """``sigmoid``, ``probit`` (normal CDF) or ``step`` (f > 0); ``none`` for rules"""
+    """``sigmoid``, ``probit`` (normal CDF), ``step`` (f > 0) or ``identity`` (joint); ``none`` for rules"""
     engine: str
+    faces: Faces
+    joint_mean: Float32[np.ndarray, "K_plus_1 S"] | None = None
+    """posterior mean of each owner's function, background last; columns add up to 1"""
+    joint_variance: Float32[np.ndarray, " S"] | None = None
+    """posterior variance, the same for all owners, in units of the noise of one sure observation"""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from stages.posteriors.determine import Ownership
 from stages.posteriors.engines.base import Link, PairSolution
+from stages.posteriors.graph.field import GraphPosterior
 from stages.posteriors.problems import Pair
-from stages.structures import PairPosteriors
+from stages.structures import Faces, PairPosteriors
 from stages.typing import Int32, Int64
 
 
@@ -18,10 +20,12 @@ def assemble(
     pairs: Sequence[Pair],
     solutions: Sequence[PairSolution | None],
     order: Int64[np.ndarray, " K"],
-    link: Link,
+    link: Link | Literal["identity"],
     engine: str,
+    faces: Faces,
+    joint: GraphPosterior | None = None,
 ) -> PairPosteriors:
-    """The posteriors of one scene.
+    """The posteriors of one scene, of pairs or ``joint``.
 
     ``ownership`` and ``pairs`` number the boxes canonically; ``order`` gives the annotation's number of each. Pairs
     stay in canonical order, so that sums over them do not depend on the annotation's.
@@ -52,6 +56,9 @@ def assemble(
         fitted=np.array([s is not None and s.converged for s in solutions], bool),
         link=link,
         engine=engine,
+        faces=faces,
+        joint_mean=None if joint is None else joint.mean[row],
+        joint_variance=None if joint is None else joint.variance,
     )
 
 

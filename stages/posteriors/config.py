@@ -8,21 +8,38 @@ from pydantic import Field
 
 from pipeline.stage import StageConfig
 
-EngineName = Literal["laplace", "regression", "variational", "linear"]
-RuleName = Literal["none", "smallest_box", "nearest_center", "truth"]
+EngineName = Literal["graph", "laplace", "regression", "variational", "linear"]
+RuleName = Literal["none", "smallest_box", "nearest_center", "prior", "truth"]
 
 
 class PosteriorsConfig(StageConfig):
     """How box membership becomes ownership."""
 
     engine: EngineName | RuleName = Field(
-        "laplace",
-        description="laplace: GP classification by Laplace's approximation; variational: the published gpytorch model; "
-        "regression: exact GP on +-1; linear: ridge logistic regression; or a rule for contested regions: none (left "
-        "out), smallest_box, nearest_center, truth (the ground-truth instances: the ceiling)",
+        "graph",
+        description="graph: one joint GP of all boxes and background on the graph of regions; or one GP a pair: "
+        "laplace (classification by Laplace's approximation), variational (the published gpytorch model), regression "
+        "(exact GP on +-1), linear (ridge logistic regression); or a rule for contested regions: none (left out), "
+        "smallest_box, nearest_center, prior (the likeliest owner before any posterior), truth (the ground-truth "
+        "instances: the ceiling)",
     )
     margin: float = Field(0.0001, ge=0, description="metres by which boxes are grown before points are counted")
-    occupancy: float = Field(0.9, gt=0, le=1, description="share of its points that puts a region into a box")
+    occupancy: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of its points that puts a region into a box; null: 0.99 for regions that came with the "
+        "scan, 0.9 for our own",
+    )
+    faces: Literal["auto", "exact", "plain", "uncertain"] = Field(
+        "auto",
+        description="how far the faces of boxes are trusted, where there is evidence: exact (engine graph: what "
+        "touches a face belongs to its box), plain (as drawn), uncertain (off by `face_deviation`); auto: exact for "
+        "scans whose points touch the faces more often than by chance, uncertain where they do not",
+    )
+    face_deviation: float = Field(
+        0.03, gt=0, description="standard deviation of an uncertain face as a share of the box's side"
+    )
     containment: float | None = Field(
         None, ge=0, description="a box inside another one, to this many metres, takes all they share; null: never"
     )
@@ -40,10 +57,18 @@ class PosteriorsConfig(StageConfig):
         description="what speaks against a box although a region lies in it; with evidence, box volumes and evidence "
         "give each posterior its prior mean; none: prior mean 0",
     )
-    background_reach: float = Field(0.3, gt=0, description="metres around a box from which background is learnt")
+    background_reach: float = Field(
+        0.3, gt=0, description="metres around a box from which background is learnt (one GP a pair)"
+    )
     learn: bool = Field(
         False, description="learn length scale and output scale of each pair by its evidence; else 0.5 and 1"
     )
     maximum_determined: int = Field(
-        800, ge=1, description="determined regions of each side of a pair, the nearest to its contested regions"
+        400, ge=1, description="determined regions of each side of a pair, the nearest to its contested regions"
+    )
+    device: str = Field(
+        "cpu",
+        pattern=r"^(cpu|cuda(:\d+)?)$",
+        description="where Gaussian Processes are computed: cpu, or cuda (cuda:1); on cuda the pairs of all scenes of "
+        "a task are solved together, and results may differ in the last digits",
     )

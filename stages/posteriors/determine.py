@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,8 @@ class Ownership:
     """Candidates of each region and, where they leave no question, its owner; boxes in canonical order."""
 
     candidate: Bool[np.ndarray, "K S"]
+    nested: Bool[np.ndarray, " S"]
+    """regions whose smallest box lies in another of their boxes"""
     prior: Float32[np.ndarray, "K_plus_1 S"]
     owner: Int32[np.ndarray, " S"]
     """box, K for background, -1 contested"""
@@ -34,6 +36,7 @@ class Ownership:
 def determine(
     candidate: Bool[np.ndarray, "K S"],
     before_containment: Bool[np.ndarray, "K S"],
+    nested: Bool[np.ndarray, " S"],
     prior: Float32[np.ndarray, "K_plus_1 S"],
     background: Bool[np.ndarray, " S"],
 ) -> Ownership:
@@ -53,4 +56,14 @@ def determine(
         owner[alone] = candidate[:, alone].argmax(axis=0)
     struck = before_containment.sum(axis=0) > 1
     source[alone] = np.where(struck[alone], LabelSource.CONTAINMENT, LabelSource.SINGLE_BOX)
-    return Ownership(candidate, prior, owner, source, background)
+    return Ownership(candidate, nested, prior, owner, source, background)
+
+
+def leave_to_posterior(ownership: Ownership) -> Ownership:
+    """Every region in a box contested: a joint posterior questions them all."""
+    in_box = ownership.candidate.any(axis=0)
+    return replace(
+        ownership,
+        owner=np.where(in_box, -1, ownership.owner).astype(np.int32),
+        source=np.where(in_box, LabelSource.GP, ownership.source).astype(np.uint8),
+    )

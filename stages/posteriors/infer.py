@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from stages.features.handcrafted import region_means
-from stages.geometry import scene_normals
 from stages.groups import majority
 from stages.posteriors.assemble import assemble
 from stages.posteriors.background import floor_slab, in_any_box, planes
 from stages.posteriors.config import PosteriorsConfig
-from stages.posteriors.determine import Ownership, determine
+from stages.posteriors.determine import Ownership, determine, leave_to_posterior
 from stages.posteriors.engines.base import Engine, PairSolution
-from stages.posteriors.evidence.combine import NORMAL_NEIGHBORS, evidence_against
+from stages.posteriors.evidence.combine import evidence_against
+from stages.posteriors.faces import soft_membership, touching_regions, trust_in_faces
+from stages.posteriors.graph.field import GraphProblem, solve_graph
+from stages.posteriors.graph.observations import graph_problem
 from stages.posteriors.membership import (
     canonical_order,
     contained_pairs,
@@ -23,15 +27,20 @@ from stages.posteriors.membership import (
     share_of_region,
     without_containers,
 )
-from stages.posteriors.prior import evidence_prior, uniform_prior, with_background
+from stages.posteriors.prior import evidence_prior, nested_regions, uniform_prior, with_background
 from stages.posteriors.problems import Pair, ProblemParameters, background_pairs, overlap_pairs
 from stages.posteriors.rules import nearest_center, smallest_box, truth
-from stages.structures import Boxes, LabelSource, PairPosteriors, RegionFeatures, Scene, Superpoints
+from stages.structures import Boxes, Faces, FaceTrust, LabelSource, PairPosteriors, RegionFeatures, Scene, Superpoints
 from stages.typing import Bool, Float64, Int32, Int64
+
+OCCUPANCY, OCCUPANCY_GIVEN = 0.9, 0.99
+"""Share of its points that puts a region into a box: of our own regions, and of larger ones that came with the scan."""
+POSSIBLE, HALF = 0.1, 0.5
+"""Probability of lying in an uncertain box that makes it a candidate, and that counts when boxes are nested."""
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class View:
     """One scene with its boxes in canonical order."""
 
     scene: Scene
@@ -44,6 +53,46 @@ class _View:
         return region_means(self.scene.xyz.astype(np.float64), self.superpoint, len(self.size))
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One scene up to the point where an engine takes over; boxes in canonical order."""
+
+    view: View
+    superpoints: Superpoints
+    ownership: Ownership
+    faces: Faces
+    seed: Bool[np.ndarray, "K S"] | None
+    """regions that touch the faces of exact boxes"""
+
+    def pairs(self, features: RegionFeatures, config: PosteriorsConfig) -> list[Pair]:
+        """All binary problems of the scene: overlapping pairs, then boxes against background."""
+        parameters = ProblemParameters(config.skip_overlap, config.maximum_determined, config.background_reach)
+        corners = self.view.scene.boxes.corners
+        overlapping = overlap_pairs(self.ownership, features.feature, corners, parameters)
+        center = self.view.center()
+        return overlapping + background_pairs(self.ownership, features.feature, center, corners, parameters)
+
+    def graph(self) -> GraphProblem:
+        """The joint problem of the scene."""
+        return graph_problem(self.ownership, self.superpoints, self.view.size, self.seed)
+
+
+def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig) -> Prepared:
+    """Candidates, prior and determined regions of one scene.
+
+    Raises ValueError for background boxes on a scan that brings none.
+    """
+    order = canonical_order(scene.boxes.corners, scene.boxes.class_index)
+    boxes = Boxes(scene.boxes.corners[order], scene.boxes.class_index[order], scene.boxes.instance[order])
+    size = region_sizes(superpoints.superpoint, len(superpoints))
+    view = View(replace(scene, boxes=boxes), superpoints.superpoint, size, order)
+    ruled = config.engine in ("none", "smallest_box", "nearest_center", "truth")
+    with_evidence = bool(config.evidence) and not ruled
+    faces, seed = _faces(view, config.faces if with_evidence else "plain")
+    ownership = _ownership(view, superpoints, config, faces, with_evidence=with_evidence)
+    return Prepared(view, superpoints, ownership, faces, seed)
+
+
 def infer(
     scene: Scene,
     superpoints: Superpoints,
@@ -51,41 +100,65 @@ def infer(
     config: PosteriorsConfig,
     engine: Engine | None,
 ) -> PairPosteriors:
-    """Determined regions and the posteriors of the contested ones; ``engine`` None applies the configuration's rule.
+    """Determined regions and the posteriors of the contested ones, by ``engine`` where the configuration names one of
+    pairs, jointly, or by the configuration's rule.
 
     Raises ValueError for rule ``truth`` on a scan without instances.
     """
-    order = canonical_order(scene.boxes.corners, scene.boxes.class_index)
-    boxes = Boxes(scene.boxes.corners[order], scene.boxes.class_index[order], scene.boxes.instance[order])
-    size = region_sizes(superpoints.superpoint, len(superpoints))
-    view = _View(replace(scene, boxes=boxes), superpoints.superpoint, size, order)
-    ownership = _ownership(view, config, with_evidence=engine is not None)
+    prepared = prepare(scene, superpoints, config)
+    order = prepared.view.order
+    if config.engine == "graph":
+        ownership = leave_to_posterior(prepared.ownership)
+        joint = solve_graph(prepared.graph(), config.device)
+        return assemble(ownership, [], [], order, "identity", config.engine, prepared.faces, joint)
     if engine is None:
-        ruled = _apply_rule(view, ownership, config)
-        return assemble(ruled, [], [], order, "none", config.engine)
-    pairs = _pairs(view, ownership, features, config)
-    solutions = _solve(pairs, engine)
-    return assemble(ownership, pairs, solutions, order, engine.link, config.engine)
+        ruled = _apply_rule(prepared.view, prepared.ownership, config)
+        return assemble(ruled, [], [], order, "none", config.engine, prepared.faces)
+    pairs = prepared.pairs(features, config)
+    solutions = solve_pairs(pairs, engine)
+    return assemble(prepared.ownership, pairs, solutions, order, engine.link, config.engine, prepared.faces)
 
 
-def _ownership(view: _View, config: PosteriorsConfig, *, with_evidence: bool) -> Ownership:
+def _faces(view: View, trust: FaceTrust | Literal["auto"]) -> tuple[Faces, Bool[np.ndarray, "K S"] | None]:
+    """How far faces are trusted, decided by the data for ``auto``, and the regions that touch exact ones."""
+    corners, finite = view.scene.boxes.corners, view.superpoint >= 0
+    xyz = view.scene.xyz[finite]
+    found = trust_in_faces(xyz, corners)
+    faces = found if trust == "auto" else replace(found, trust=trust)
+    if faces.trust != "exact":
+        return faces, None
+    return faces, touching_regions(xyz, view.superpoint[finite], len(view.size), corners)
+
+
+def _ownership(
+    view: View, superpoints: Superpoints, config: PosteriorsConfig, faces: Faces, *, with_evidence: bool
+) -> Ownership:
     """Candidates, prior and determined regions."""
     scene, corners = view.scene, view.scene.boxes.corners
-    share = membership(scene.xyz, view.superpoint, view.size, corners, config.margin)
-    inside = share >= np.float32(config.occupancy)
+    occupancy = config.occupancy or (OCCUPANCY_GIVEN if superpoints.method == "given" else OCCUPANCY)
+    if faces.trust == "uncertain":
+        finite = view.superpoint >= 0
+        share = soft_membership(scene.xyz[finite], view.superpoint[finite], view.size, corners, config.face_deviation)
+        inside = share >= POSSIBLE
+    else:
+        share = membership(scene.xyz, view.superpoint, view.size, corners, config.margin)
+        inside = share >= np.float32(occupancy)
     candidate = inside
     if config.containment is not None:
         candidate = without_containers(inside, contained_pairs(corners, config.containment))
-    background = share_of_region(_background_points(scene, config), view.superpoint, view.size) >= config.occupancy
-    if with_evidence and config.evidence:
-        evidence = evidence_against(scene, view.superpoint, view.size, config.evidence, config.margin)
-        prior = with_background(evidence_prior(candidate, evidence, corners), background)
-    else:
-        prior = uniform_prior(candidate, background)
-    return determine(candidate, inside, prior, background)
+    in_background = _background_points(scene, superpoints, config)
+    background = share_of_region(in_background, view.superpoint, view.size) >= occupancy
+    nested = nested_regions(candidate & (share >= HALF), corners)
+    if not with_evidence:
+        return determine(candidate, inside, nested, uniform_prior(candidate, background), background)
+    evidence = evidence_against(scene, superpoints, view.size, config.evidence, config.margin)
+    if faces.trust == "uncertain":
+        evidence = evidence - np.log(np.maximum(share, POSSIBLE))
+    prior = with_background(evidence_prior(candidate, nested, evidence, corners), background)
+    return determine(candidate, inside, nested, prior, background)
 
 
-def _background_points(scene: Scene, config: PosteriorsConfig) -> Bool[np.ndarray, " N"]:
+def _background_points(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig) -> Bool[np.ndarray, " N"]:
     """Points in background boxes; points that are not finite are in none."""
     inside = np.zeros(len(scene), bool)
     finite = scene.finite
@@ -95,8 +168,7 @@ def _background_points(scene: Scene, config: PosteriorsConfig) -> Bool[np.ndarra
     if config.background == "floor":
         inside[finite] = floor_slab(xyz, config.background_thickness)
     elif config.background == "planes":
-        normals = scene_normals(scene, NORMAL_NEIGHBORS)[finite]
-        inside[finite] = planes(xyz, normals, config.background_thickness)
+        inside[finite] = planes(xyz, superpoints.surface.normal[finite], config.background_thickness)
     elif scene.background_boxes is None:
         raise ValueError("the scan brings no background boxes (key background_boxes)")
     else:
@@ -104,26 +176,20 @@ def _background_points(scene: Scene, config: PosteriorsConfig) -> Bool[np.ndarra
     return inside
 
 
-def _pairs(view: _View, ownership: Ownership, features: RegionFeatures, config: PosteriorsConfig) -> list[Pair]:
-    """All binary problems of the scene."""
-    parameters = ProblemParameters(config.skip_overlap, config.maximum_determined, config.background_reach)
-    corners = view.scene.boxes.corners
-    overlapping = overlap_pairs(ownership, features.feature, corners, parameters)
-    return overlapping + background_pairs(ownership, features.feature, view.center(), corners, parameters)
-
-
-def _solve(pairs: list[Pair], engine: Engine) -> list[PairSolution | None]:
+def solve_pairs(pairs: Sequence[Pair], engine: Engine) -> list[PairSolution | None]:
     """Solutions in the order of pairs, None where there was nothing to learn from."""
     solutions = iter(engine.solve([pair.problem for pair in pairs if pair.problem is not None]))
     return [None if pair.problem is None else next(solutions) for pair in pairs]
 
 
-def _apply_rule(view: _View, ownership: Ownership, config: PosteriorsConfig) -> Ownership:
+def _apply_rule(view: View, ownership: Ownership, config: PosteriorsConfig) -> Ownership:
     """All contested regions decided by a rule, or left without a label by the rule ``none``."""
     corners = view.scene.boxes.corners
     contested = ownership.owner < 0
     source = LabelSource.RULE
-    if config.engine == "truth":
+    if config.engine == "prior":
+        owner = ownership.prior.argmax(axis=0)
+    elif config.engine == "truth":
         if view.scene.instance is None:
             raise ValueError("the scan has no ground-truth instances, which the rule truth reads")
         owner = truth(majority(view.superpoint, view.scene.instance, len(view.size)), view.scene.boxes.instance)

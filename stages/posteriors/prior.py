@@ -34,16 +34,18 @@ def nesting(corners: Float32[np.ndarray, "K 6"]) -> Float64[np.ndarray, "K K"]:
 
 
 def evidence_prior(
-    candidate: Bool[np.ndarray, "K S"], evidence: Float64[np.ndarray, "K S"], corners: Float32[np.ndarray, "K 6"]
+    candidate: Bool[np.ndarray, "K S"],
+    nested: Bool[np.ndarray, " S"],
+    evidence: Float64[np.ndarray, "K S"],
+    corners: Float32[np.ndarray, "K 6"],
 ) -> Float32[np.ndarray, "K_plus_1 S"]:
     """Probability of each owner from box volumes V and evidence g against each box, background last.
 
-    Let a be the smallest box around a region and kappa the largest share of a that another of its boxes holds. Then
-    p(background) = sigmoid(min_k g_k - t), t = 4 if kappa > 0.75 else 3, and the boxes share the rest in proportion to
-    V_k^-gamma exp(-g_k), gamma = 1 if kappa > 0.75 else 0.5. A region in no box is background.
+    p(background) = sigmoid(min_k g_k - t), t = 4 where the smallest box lies in another one (``nested_regions``) else
+    3, and the boxes share the rest in proportion to V_k^-gamma exp(-g_k), gamma = 1 there else 0.5. A region in no box
+    is background.
     """
     count = candidate.sum(axis=0)
-    nested = _nested(candidate, corners)
     least = np.where(candidate, evidence, np.inf).min(axis=0, initial=np.inf)
     threshold = np.where(nested, NESTED_INSIDE_ODDS, INSIDE_ODDS)
     background = np.where(count == 0, 1.0, expit(least - threshold))
@@ -55,8 +57,8 @@ def evidence_prior(
     return np.concatenate([share, background[None]]).astype(np.float32)
 
 
-def _nested(candidate: Bool[np.ndarray, "K S"], corners: Float32[np.ndarray, "K 6"]) -> Bool[np.ndarray, " S"]:
-    """True for regions whose smallest box lies, by ``NESTED``, in another of their boxes."""
+def nested_regions(candidate: Bool[np.ndarray, "K S"], corners: Float32[np.ndarray, "K 6"]) -> Bool[np.ndarray, " S"]:
+    """True for regions whose smallest box lies in another of their boxes by more than the share ``NESTED``."""
     rank: Int32[np.ndarray, " K"] = np.empty(len(corners), np.int32)
     rank[np.argsort(box_volumes(corners), kind="stable")] = np.arange(len(corners), dtype=np.int32)
     nested = np.zeros(candidate.shape[1], bool)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.pseudo_labels.coupling import Entries, Fusion, Moments, couple, fitted_entries, product, usable
+from stages.pseudo_labels.joint import joint_moments
 from stages.structures import LabelSource, PairPosteriors
 from stages.typing import Bool, Float32, Float64, Int64, UInt8
 
@@ -25,12 +26,14 @@ class Fused:
 
 
 def fuse(posteriors: PairPosteriors, fusion: Fusion) -> Fused:
-    """One distribution over owners for each region.
+    """One distribution over owners for each region: that of the joint posterior, or one fused from all pairs.
 
-    The probability of box k is its share among the boxes around the region times its probability against background.
-    Either factor comes from fitted pairs where they were, else from the prior (source ``fallback``, and the variance
-    of a coin). Determined regions get 1 for their owner.
+    Of pairs, the probability of box k is its share among the boxes around the region times its probability against
+    background. Either factor comes from fitted pairs where they were, else from the prior (source ``fallback``, and the
+    variance of a coin). Determined regions get 1 for their owner.
     """
+    if posteriors.joint_mean is not None and posteriors.joint_variance is not None:
+        return _from_joint(posteriors, posteriors.joint_mean, posteriors.joint_variance)
     boxes = len(posteriors.candidate)
     entries = fitted_entries(posteriors)
     count = posteriors.candidate.sum(axis=0)
@@ -45,6 +48,17 @@ def fuse(posteriors: PairPosteriors, fusion: Fusion) -> Fused:
     _determine(moments, posteriors, contested & ~by_posterior)
     latent_mean, latent_variance = _latent(posteriors, among, against, count)
     return Fused(moments, latent_mean, latent_variance, source.astype(np.uint8))
+
+
+def _from_joint(
+    posteriors: PairPosteriors, mean: Float32[np.ndarray, "K_plus_1 S"], variance: Float32[np.ndarray, " S"]
+) -> Fused:
+    """The joint posterior of contested regions; latent moments are those of each candidate's own function."""
+    moments = joint_moments(mean, variance, posteriors.candidate)
+    _determine(moments, posteriors, np.zeros(len(variance), bool))
+    latent = posteriors.candidate & (posteriors.owner < 0)
+    nothing = np.float32(np.nan)
+    return Fused(moments, np.where(latent, mean[:-1], nothing), np.where(latent, variance, nothing), posteriors.source)
 
 
 def _complete(against: Entries, count: Int64[np.ndarray, " S"]) -> Entries:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from stages.features.handcrafted import region_features
-from stages.geometry import scene_normals
 from stages.posteriors.config import PosteriorsConfig
 from stages.posteriors.engines.base import Engine
 from stages.posteriors.engines.laplace import LaplaceEngine
@@ -29,9 +28,9 @@ ENGINES: dict[str, Engine] = {
 def label(scene: Scene, **options: object) -> PseudoLabels:
     config = PosteriorsConfig.model_validate(options)
     superpoints = partition_scene(scene, "points", PARAMETERS)
-    normals = scene_normals(scene, 16)
+    normals, ids = superpoints.surface.normal, superpoints.superpoint
     features = region_features(
-        scene.xyz, scene.rgb, normals, superpoints.superpoint, len(superpoints), ("position", "color", "normal"), 1.0
+        scene.xyz, scene.rgb, normals, ids, len(superpoints), ("position", "color", "normal"), 1.0
     )
     posteriors = infer(scene, superpoints, features, config, ENGINES.get(config.engine))
     return build_labels(scene, superpoints, posteriors, "coupling")
@@ -48,7 +47,7 @@ def iou(labels: PseudoLabels, scene: Scene) -> list[float]:
     return [((own == k) & (scene.instance == k)).sum() / ((own == k) | (scene.instance == k)).sum() for k in (0, 1)]
 
 
-@pytest.mark.parametrize("engine", list(ENGINES))
+@pytest.mark.parametrize("engine", ["graph", *ENGINES])
 def test_engines_separate_table_and_cupboard(engine: str) -> None:
     scene = two_objects()
     assert min(iou(label(scene, engine=engine), scene)) > 0.9
@@ -72,7 +71,7 @@ def test_none_leaves_contested_regions_without_a_label() -> None:
     assert labels.mask.any(axis=1).all()
 
 
-@pytest.mark.parametrize("engine", ["laplace", "smallest_box", "nearest_center", "linear"])
+@pytest.mark.parametrize("engine", ["graph", "laplace", "smallest_box", "nearest_center", "prior", "linear"])
 def test_a_permutation_of_boxes_permutes_the_labels_exactly(engine: str) -> None:
     scene = two_objects()
     extra = np.array([[0.4, 0.4, 0, 1.4, 1.6, 1.0], [3, 2, 0, 3.5, 2.5, 1]], np.float32)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from stages.pseudo_labels.fusion import contested_kind, fuse, masks, uncertainty
-from stages.structures import LabelSource, PairPosteriors
+from stages.structures import Faces, LabelSource, PairPosteriors
 
 
 def posteriors() -> PairPosteriors:
@@ -35,6 +35,7 @@ def posteriors() -> PairPosteriors:
         fitted=np.ones(2, bool),
         link="sigmoid",
         engine="laplace",
+        faces=Faces("plain", 0.0),
     )
 
 
@@ -60,6 +61,21 @@ def test_latent_moments_point_toward_each_object() -> None:
     np.testing.assert_array_equal(fused.latent_variance[:, 2], np.array([0.5, 0.5], np.float32))
     np.testing.assert_array_equal(fused.latent_mean[:, 3], np.array([np.nan, 0.4], np.float32))
     assert np.isnan(fused.latent_mean[:, [0, 1, 4]]).all()
+
+
+def test_a_joint_posterior_needs_no_pairs() -> None:
+    mean = np.full((3, 5), 1 / 3, np.float32)
+    mean[:, 2] = [0.2, 0.7, 0.1]
+    joint = replace(posteriors(), joint_mean=mean, joint_variance=np.full(5, 0.25, np.float32))
+    fused = fuse(joint, "coupling")
+    np.testing.assert_allclose(fused.moments.probability[:, 1], [1, 0])
+    np.testing.assert_allclose(fused.moments.probability[:, 2], [0.2, 0.7], rtol=1e-6)
+    np.testing.assert_allclose(fused.moments.variance[:, 2], [0.2 * 0.8 / 5, 0.7 * 0.3 / 5], rtol=1e-5)
+    np.testing.assert_allclose(fused.moments.probability[:, 3], [0, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(fused.latent_mean[:, 2], [0.2, 0.7], rtol=1e-6)
+    assert np.isnan(fused.latent_mean[:, :2]).all()
+    assert np.isnan(fused.latent_variance[0, 3])
+    assert (fused.source == joint.source).all()
 
 
 def test_unfitted_pairs_leave_the_prior() -> None:

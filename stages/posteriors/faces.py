@@ -1,0 +1,95 @@
+"""The faces of boxes: whether they are exact, which regions touch them, and how sure a point's side of them is."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr
+
+from stages.structures import Faces
+from stages.superpoints.split import points_in_boxes
+from stages.typing import Bool, Float32, Int32, Int64
+
+TOUCHING = 1e-6
+"""Metres from a face at which a point is the one that the face was made from."""
+SHRUNK = 0.01
+"""Metres inside the faces: how often points lie there tells how often they touch a face by chance."""
+BEYOND_CHANCE = 0.1
+"""Boxes count as exact where this many more of their faces than by chance are touched."""
+MANY = 0.5
+"""Where this many faces are touched, but by chance as often, coordinates are too coarse to tell."""
+THINNEST_DEVIATION = 0.003
+"""Metres: no face is surer than this."""
+REACH = 3.0
+"""Standard deviations beyond which a point's side of a face is certain."""
+
+
+def touching_regions(
+    xyz: Float32[np.ndarray, "N 3"],
+    superpoint: Int32[np.ndarray, " N"],
+    count: int,
+    corners: Float32[np.ndarray, "K 6"],
+) -> Bool[np.ndarray, "K S"]:
+    """Regions of which a point inside box k lies on a face of it."""
+    box, point, on_face = _points_on_faces(xyz, corners)
+    touches = on_face.any(axis=1) & (superpoint[point] >= 0)
+    touching = np.zeros((len(corners), count), bool)
+    touching[box[touches], superpoint[point[touches]]] = True
+    return touching
+
+
+def trust_in_faces(xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "K 6"]) -> Faces:
+    """Whether boxes end where points end, by the share of their faces that a point lies on.
+
+    Faces of boxes made from an object's points are touched (``exact``), those drawn by hand by chance alone
+    (``uncertain``). On coordinates rounded to millimetres chance touches many: how many, the same boxes tell when they
+    are shrunk by 1 cm on every side. Where chance explains it all, faces are taken as they were drawn (``plain``).
+    """
+    inner = corners + np.repeat(np.array([SHRUNK, -SHRUNK], np.float32), 3)
+    thick = (inner[:, 3:] > inner[:, :3]).all(axis=1)
+    touched, chance = _touched_share(xyz, corners), _touched_share(xyz, inner[thick])
+    if touched >= chance + BEYOND_CHANCE:
+        return Faces("exact", touched)
+    return Faces("plain" if touched >= MANY else "uncertain", touched)
+
+
+def soft_membership(
+    xyz: Float32[np.ndarray, "N 3"],
+    superpoint: Int32[np.ndarray, " N"],
+    size: Int64[np.ndarray, " S"],
+    corners: Float32[np.ndarray, "K 6"],
+    deviation: float,
+) -> Float32[np.ndarray, "K S"]:
+    """Mean probability, over a region's points, of lying inside each true box.
+
+    A face lies where it was drawn, with a Gaussian error whose standard deviation is ``deviation`` times the side
+    of the box (3 mm at least), independently of the others: Phi((x - low) / s) Phi((high - x) / s) on each axis.
+    """
+    low, high = corners[:, :3], corners[:, 3:]
+    spread = np.maximum(deviation * (high - low), THINNEST_DEVIATION).astype(np.float32)
+    box, point = points_in_boxes(xyz, np.concatenate([low - REACH * spread, high + REACH * spread], axis=1), 0.0)
+    inside = np.ones(len(point))
+    for axis in range(3):
+        x, own = xyz[point, axis], spread[box, axis]
+        inside *= ndtr((x - low[box, axis]) / own) * ndtr((high[box, axis] - x) / own)
+    region = superpoint[point]
+    known = region >= 0
+    entry = box[known].astype(np.int64) * len(size) + region[known]
+    total = np.bincount(entry, inside[known], minlength=len(corners) * len(size)).reshape(len(corners), len(size))
+    return (total / np.maximum(size, 1)).astype(np.float32)
+
+
+def _touched_share(xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "K 6"]) -> float:
+    """Share of the faces that a point inside their box lies on; 0 without boxes."""
+    box, _, on_face = _points_on_faces(xyz, corners)
+    touched = np.zeros((len(corners), 6), bool)
+    entry, face = np.nonzero(on_face)
+    touched[box[entry], face] = True
+    return float(touched.mean()) if len(corners) else 0.0
+
+
+def _points_on_faces(
+    xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "K 6"]
+) -> tuple[Int32[np.ndarray, " M"], Int32[np.ndarray, " M"], Bool[np.ndarray, "M 6"]]:
+    """All (box, point inside it), and which of the box's six faces the point lies on."""
+    box, point = points_in_boxes(xyz, corners, TOUCHING)
+    return box, point, np.abs(np.tile(xyz[point], 2) - corners[box]) <= TOUCHING

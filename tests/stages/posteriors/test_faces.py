@@ -1,0 +1,53 @@
+import numpy as np
+from scipy.special import ndtr
+
+from stages.posteriors.faces import soft_membership, touching_regions, trust_in_faces
+from stages.structures import Faces
+
+BOX = np.array([[0, 0, 0, 1, 2, 1]], np.float32)
+
+
+def cloud(count: int = 4000, seed: int = 0) -> np.ndarray:
+    """Points in a room of four metres around ``BOX``."""
+    return (np.random.default_rng(seed).random((count, 3)) * 4 - 1).astype(np.float32)
+
+
+def hull(points: np.ndarray) -> np.ndarray:
+    return np.r_[points.min(axis=0), points.max(axis=0)].astype(np.float32)
+
+
+def test_boxes_made_from_points_are_exact_and_moved_ones_are_not() -> None:
+    xyz = cloud()
+    inside = ((xyz > BOX[0, :3]) & (xyz < BOX[0, 3:])).all(axis=1)
+    made = hull(xyz[inside])[None]
+    assert trust_in_faces(xyz, made) == Faces("exact", 1.0)
+    assert trust_in_faces(xyz, made + np.float32(0.004)) == Faces("uncertain", 0.0)
+
+
+def test_on_rounded_coordinates_chance_touches_faces() -> None:
+    xyz = np.round(cloud(60_000), 2)
+    assert trust_in_faces(xyz, np.round(BOX + np.float32(0.013), 2)) == Faces("plain", 1.0)
+
+
+def test_no_boxes_and_no_points_are_not_exact() -> None:
+    assert trust_in_faces(cloud(), BOX[:0]) == Faces("uncertain", 0.0)
+    assert trust_in_faces(cloud()[:0], BOX) == Faces("uncertain", 0.0)
+
+
+def test_regions_that_touch() -> None:
+    xyz = np.array([[0, 1, 0.5], [0.5, 1, 0.5], [0.5, 2, 0.5], [1, 5, 1], [0.5, 0.5, 1]], np.float32)
+    superpoint = np.array([0, 1, 1, 2, -1], np.int32)
+    assert touching_regions(xyz, superpoint, 3, BOX).tolist() == [[True, True, False]]
+
+
+def test_soft_membership_by_hand() -> None:
+    xyz = np.array([[0.5, 1, 0.5], [0, 1, 0.5], [1.03, 1, 0.5], [3, 1, 0.5], [0, 0, 0]], np.float32)
+    share = soft_membership(xyz, np.array([0, 1, 2, 3, 4], np.int32), np.ones(5, np.int64), BOX, 0.03)
+    np.testing.assert_allclose(share, [[1, 0.5, ndtr(-1.0), 0, 0.5**3]], atol=1e-5)
+
+
+def test_soft_membership_is_the_mean_over_a_region_and_faces_of_thin_boxes_are_not_surer_than_3_mm() -> None:
+    thin = np.array([[0, 0, 0, 1, 1, 0.02]], np.float32)
+    xyz = np.array([[0.5, 0.5, 0.02], [0.5, 0.5, 0.023]], np.float32)
+    share = soft_membership(xyz, np.zeros(2, np.int32), np.array([2]), thin, 0.03)
+    np.testing.assert_allclose(share, [[(0.5 + ndtr(-1.0)) / 2]], atol=1e-4)
