@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -12,6 +13,7 @@ from stages.typing import Bool, Float32, Float64, Int, Int32, Int64, UInt8
 
 BINS = 15
 """Bins of equal mass (in points) of the expected calibration error."""
+SCANNET_SCAN = re.compile(r"(scene\d{4})_\d{2}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +53,11 @@ class Calibration:
     confidence: float
     ece: float
     """expected calibration error: mean over points of |accuracy - confidence| of their bin"""
+    room_ece: float
+    """mean over rooms of the ECE within each: pooling lets one room's error cancel that of another"""
     brier: float
     auroc: float
     """area under the ROC curve of errors ranked by uncertainty, 0.5 for chance"""
-    base_rate_brier: float
-    """Brier score of a predictor that always says ``accuracy`` (its ECE is 0, its AUROC 0.5)"""
     reliability: Reliability
 
 
@@ -123,7 +125,7 @@ def pool_samples(scenes: Sequence[OwnerSamples]) -> OwnerSamples:
 
 
 def calibration(samples: OwnerSamples) -> Calibration:
-    """All calibration figures of ``samples``, every point with the same weight."""
+    """All calibration figures of ``samples``, taken as one room, every point with the same weight."""
     table = reliability(samples)
     points = int(samples.points.sum())
     if not points:
@@ -131,18 +133,62 @@ def calibration(samples: OwnerSamples) -> Calibration:
         return Calibration(0, 0, nothing, nothing, nothing, nothing, nothing, nothing, table)
     confidence = samples.confidence.astype(np.float64)
     wrong = samples.points - samples.correct
-    accuracy = float(samples.correct.sum() / points)
+    ece = float((np.abs(table.accuracy - table.confidence) * table.points).sum() / points)
     return Calibration(
         regions=len(samples.points),
         points=points,
-        accuracy=accuracy,
+        accuracy=float(samples.correct.sum() / points),
         confidence=float((confidence * samples.points).sum() / points),
-        ece=float((np.abs(table.accuracy - table.confidence) * table.points).sum() / points),
+        ece=ece,
+        room_ece=ece,
         brier=float((samples.correct * (1.0 - confidence) ** 2 + wrong * confidence**2).sum() / points),
         auroc=error_auroc(samples.uncertainty, samples.correct, wrong),
-        base_rate_brier=accuracy * (1.0 - accuracy),
         reliability=table,
     )
+
+
+def room_of(scene: str) -> str:
+    """The room of a scene: scans of ScanNet name it (``scene0000_01``: ``scene0000``), others are a room each."""
+    scan = SCANNET_SCAN.fullmatch(scene)
+    return scan[1] if scan else scene
+
+
+def by_room(scenes: Mapping[str, OwnerSamples]) -> dict[str, OwnerSamples]:
+    """The samples of each room from those of its scenes."""
+    rooms: dict[str, list[OwnerSamples]] = {}
+    for scene in sorted(scenes):
+        rooms.setdefault(room_of(scene), []).append(scenes[scene])
+    return {room: pool_samples(samples) for room, samples in rooms.items()}
+
+
+def pooled_calibration(rooms: Mapping[str, OwnerSamples]) -> Calibration:
+    """The calibration of all rooms' samples together, and the mean of the rooms' own ECE over those with samples."""
+    own = [calibration(samples).ece for samples in rooms.values() if len(samples.points)]
+    together = calibration(pool_samples(list(rooms.values())))
+    return replace(together, room_ece=float(np.mean(own)) if own else float("nan"))
+
+
+def base_rate(rooms: Mapping[str, OwnerSamples]) -> dict[str, OwnerSamples]:
+    """The samples of each room with the accuracy of the other rooms' points as the confidence of every region.
+
+    The reference that a posterior must beat. A constant that is fitted to the points it is judged by has an ECE of 0
+    whatever it is worth, so each room is left out of its own. The uncertainty is 0 everywhere: a constant ranks no
+    errors. Rooms without samples are left out; empty where fewer than two rooms have any.
+    """
+    known = {room: samples for room, samples in rooms.items() if len(samples.points)}
+    if len(known) < 2:
+        return {}
+    points = sum(int(samples.points.sum()) for samples in known.values())
+    correct = sum(int(samples.correct.sum()) for samples in known.values())
+    constant = {}
+    for room, samples in known.items():
+        elsewhere = (correct - int(samples.correct.sum())) / (points - int(samples.points.sum()))
+        constant[room] = replace(
+            samples,
+            confidence=np.full_like(samples.confidence, elsewhere),
+            uncertainty=np.zeros_like(samples.uncertainty),
+        )
+    return constant
 
 
 def reliability(samples: OwnerSamples) -> Reliability:

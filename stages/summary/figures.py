@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.evaluation.average_precision import AveragePrecision, mask_ap, mean_over_classes
 from stages.evaluation.box_ap import box_average_precision
-from stages.evaluation.calibration import Calibration, OwnerSamples, calibration, pool_samples
+from stages.evaluation.calibration import Calibration, OwnerSamples, base_rate, by_room, pooled_calibration
 from stages.evaluation.label_quality import LabelAP, label_ap
 from stages.evaluation.overlap import SUBSETS
 from stages.evaluation.pairs import BoxMatches, Matches, pool
@@ -72,6 +72,8 @@ class TruthFigures:
     class_agnostic: Predictions
     per_class: Mapping[str, ClassFigures]
     calibration: Mapping[str, Calibration]
+    base_rate: Mapping[str, Calibration]
+    """of a constant predictor that says what accuracy the other rooms have; empty with fewer than two rooms"""
     objects_without_instance: int
 
 
@@ -99,7 +101,7 @@ def pool_figures(scenes: Sequence[SceneEvaluation]) -> Figures:
     """The figures of ``scenes``, whose order does not matter."""
     ordered = sorted(scenes, key=lambda scene: scene.scene)
     names = class_names(ordered)
-    known = [_named(scene, names) for scene in ordered if scene.truth is not None]
+    known = {scene.scene: _named(scene, names) for scene in ordered if scene.truth is not None}
     by_source = np.sum([np.zeros(len(LabelSource), np.int64), *(scene.source_points for scene in ordered)], axis=0)
     share = by_source / max(by_source.sum(), 1)
     return Figures(
@@ -143,7 +145,9 @@ def _named(scene: SceneEvaluation, names: tuple[str, ...]) -> TruthEvaluation:
     )
 
 
-def _truth_figures(scenes: Sequence[TruthEvaluation], names: tuple[str, ...], points: int) -> TruthFigures:
+def _truth_figures(known: Mapping[str, TruthEvaluation], names: tuple[str, ...], points: int) -> TruthFigures:
+    scenes = list(known.values())
+    rooms = by_room({name: scene.samples for name, scene in known.items()})
     class_index = np.concatenate([scene.objects.class_index for scene in scenes])
     iou = np.concatenate([scene.objects.iou for scene in scenes], axis=1)
     smallest = np.concatenate([scene.objects.smallest_box_iou for scene in scenes], axis=1)
@@ -171,7 +175,8 @@ def _truth_figures(scenes: Sequence[TruthEvaluation], names: tuple[str, ...], po
         by_class=_class_mean([each.predictions for each in per_class.values()]),
         class_agnostic=_predictions(pooled_masks, pooled_boxes, masks),
         per_class=per_class,
-        calibration=_calibrations(pool_samples([scene.samples for scene in scenes])),
+        calibration={name: pooled_calibration(of_kind(rooms, name)) for name in KINDS},
+        base_rate={name: pooled_calibration(found) for name in KINDS if (found := base_rate(of_kind(rooms, name)))},
         objects_without_instance=int(sum((scene.objects.instance < 0).sum() for scene in scenes)),
     )
 
@@ -207,8 +212,9 @@ def _class_mean(classes: Sequence[Predictions]) -> Predictions:
     )
 
 
-def _calibrations(samples: OwnerSamples) -> dict[str, Calibration]:
-    return {name: calibration(samples[np.isin(samples.kind, kinds)]) for name, kinds in KINDS.items()}
+def of_kind(rooms: Mapping[str, OwnerSamples], kind: str) -> dict[str, OwnerSamples]:
+    """The samples of each room that are of a kind in KINDS."""
+    return {room: samples[np.isin(samples.kind, KINDS[kind])] for room, samples in rooms.items()}
 
 
 def _plain(value: Any) -> Any:

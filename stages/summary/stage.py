@@ -19,7 +19,7 @@ class Summary(DatasetStage):
     """Pools the evaluations of all scenes."""
 
     name = "summary"
-    version = 1
+    version = 2
     Config: ClassVar[type[StageConfig]] = SummaryConfig
     inputs = ("evaluation",)
     config: SummaryConfig

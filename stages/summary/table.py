@@ -78,7 +78,7 @@ def _truth_sections(truth: TruthFigures, show_s3dis: bool) -> list[list[str]]:
         sections.append(_s3dis(truth))
     if truth.per_class:
         sections.append(_classes(truth.per_class))
-    sections.append(_calibration(truth.calibration))
+    sections.append(_calibration(truth))
     return sections
 
 
@@ -132,16 +132,22 @@ def _classes(per_class: Mapping[str, ClassFigures]) -> list[str]:
     return grid(rows)
 
 
-def _calibration(by_kind: Mapping[str, Calibration]) -> list[str]:
-    header = ["contested regions", "points", "accuracy", "confidence", "ECE", "Brier", "base rate", "AUROC"]
+def _calibration(truth: TruthFigures) -> list[str]:
+    header = ["contested regions", "points", "accuracy", "confidence", "ECE", "room ECE", "Brier", "AUROC"]
+
+    def row(name: str, found: Calibration) -> list[str]:
+        values = (found.accuracy, found.confidence, found.ece, found.room_ece, found.brier, found.auroc)
+        return [name, f"{found.points:,}", *(number(value) for value in values)]
+
     rows = [header]
-    for name, found in by_kind.items():
-        values = (found.accuracy, found.confidence, found.ece, found.brier, found.base_rate_brier, found.auroc)
-        rows.append([name, f"{found.points:,}", *(number(value) for value in values)])
-    return [
-        *grid(rows),
-        "base rate: Brier score of always saying the accuracy; AUROC: errors ranked by uncertainty",
-    ]
+    for name, found in truth.calibration.items():
+        rows.append(row(name, found))
+        if name in truth.base_rate:
+            rows.append(row("  base rate", truth.base_rate[name]))
+    notes = ["room ECE: mean of the rooms' own; AUROC: errors ranked by uncertainty"]
+    if truth.base_rate:
+        notes.append("base rate: a constant that says the accuracy of the other rooms")
+    return [*grid(rows), *notes]
 
 
 def _sources(share: Mapping[str, float]) -> list[str]:

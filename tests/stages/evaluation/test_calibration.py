@@ -4,11 +4,15 @@ import pytest
 from stages.evaluation.calibration import (
     BINS,
     OwnerSamples,
+    base_rate,
+    by_room,
     calibration,
     error_auroc,
     owner_samples,
     pool_samples,
+    pooled_calibration,
     reliability,
+    room_of,
 )
 from stages.evaluation.overlap import points_in_instances
 
@@ -31,9 +35,8 @@ def test_a_predictor_that_keeps_its_word_has_no_calibration_error() -> None:
     boastful = calibration(samples(np.sqrt(confidence), points, generator.binomial(points, confidence)))
     assert honest.ece < 0.01
     assert boastful.ece == pytest.approx(2 / 3 - 1 / 2, abs=0.02)
-    # E[p (1 - p)] of a uniform p, and of the constant 1/2
+    # E[p (1 - p)] of a uniform p
     assert honest.brier == pytest.approx(1 / 6, abs=0.01)
-    assert honest.base_rate_brier == pytest.approx(1 / 4, abs=0.01)
     assert honest.brier < boastful.brier
 
 
@@ -51,7 +54,6 @@ def test_figures_by_hand() -> None:
     assert found.confidence == pytest.approx(0.875)
     assert found.ece == pytest.approx((10 * 0.3 + 30 * 0.2) / 40)
     assert found.brier == pytest.approx((10 * 0.25 + 6 * 1.0) / 40)
-    assert found.base_rate_brier == pytest.approx(0.16)
     assert found.auroc == pytest.approx(0.5)
 
 
@@ -74,6 +76,58 @@ def test_order_does_not_matter_and_scenes_pool() -> None:
     for other in (shuffled, parts):
         assert calibration(other).ece == pytest.approx(reference.ece, abs=1e-12)
         assert calibration(other).auroc == pytest.approx(reference.auroc, abs=1e-12)
+
+
+def test_scans_of_one_room_are_one_room() -> None:
+    one = samples(np.array([0.5]), np.array([2]), np.array([1]))
+    rooms = by_room({"scene0001_00": one, "room_0001": one, "scene0000_01": one, "scene0000_00": one})
+    assert {room: len(found.points) for room, found in rooms.items()} == {
+        "room_0001": 1,
+        "scene0000": 2,
+        "scene0001": 1,
+    }
+    assert [room_of(name) for name in ("scene0003_02_full", "ascene0003_02")] == ["scene0003_02_full", "ascene0003_02"]
+
+
+def test_pooling_lets_errors_of_rooms_cancel_and_their_mean_does_not() -> None:
+    rooms = {
+        "sure": samples(np.array([0.5]), np.array([10]), np.array([9])),
+        "poor": samples(np.array([0.5]), np.array([30]), np.array([11])),
+        "empty": samples(np.zeros(0), np.zeros(0), np.zeros(0)),
+    }
+    found = pooled_calibration(rooms)
+    assert found.ece == pytest.approx(0.0)
+    assert found.room_ece == pytest.approx((0.4 + (0.5 - 11 / 30)) / 2)
+    assert np.isnan(pooled_calibration({"empty": rooms["empty"]}).room_ece)
+
+
+def test_base_rate_of_a_room_is_the_accuracy_of_the_others() -> None:
+    rooms = {
+        "a": samples(np.array([0.1, 0.2]), np.array([5, 5]), np.array([5, 4])),
+        "b": samples(np.array([0.3]), np.array([30]), np.array([12])),
+        "c": samples(np.array([0.4]), np.array([10]), np.array([6])),
+        "empty": samples(np.zeros(0), np.zeros(0), np.zeros(0)),
+    }
+    constant = base_rate(rooms)
+    assert list(constant) == ["a", "b", "c"]
+    assert constant["a"].confidence == pytest.approx([18 / 40] * 2)
+    assert constant["b"].confidence == pytest.approx([15 / 20])
+    assert constant["c"].confidence == pytest.approx([21 / 40])
+    found = pooled_calibration(constant)
+    # a constant that knew its own room would have no error at all
+    assert found.room_ece == pytest.approx(((0.9 - 18 / 40) + (15 / 20 - 0.4) + (0.6 - 21 / 40)) / 3)
+    assert found.ece == pytest.approx((10 * (0.9 - 18 / 40) + 30 * (15 / 20 - 0.4) + 10 * (0.6 - 21 / 40)) / 50)
+    assert found.auroc == 0.5
+    # what is said of a room does not depend on that room
+    changed = base_rate(rooms | {"b": samples(np.array([0.3]), np.array([30]), np.array([30]))})
+    assert changed["b"].confidence == pytest.approx(constant["b"].confidence)
+    assert changed["a"].confidence != pytest.approx(constant["a"].confidence)
+
+
+def test_one_room_has_no_base_rate() -> None:
+    one = samples(np.array([0.5]), np.array([2]), np.array([1]))
+    assert base_rate({"a": one}) == {}
+    assert base_rate({"a": one, "empty": samples(np.zeros(0), np.zeros(0), np.zeros(0))}) == {}
 
 
 def test_auroc() -> None:

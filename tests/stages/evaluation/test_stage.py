@@ -11,7 +11,7 @@ from stages.evaluation.records import from_arrays
 from stages.evaluation.stage import Evaluation, EvaluationConfig
 from stages.pseudo_labels.store import labels_result
 from stages.stores import scene_result, superpoints_result
-from stages.structures import Scene, Superpoints
+from stages.structures import Scene, Superpoints, Surface
 from tests.stages.evaluation.labelled import labels_of, row_of_cubes
 
 OWNER = np.array([0, 0, 1, 1, 2, -1, -1, -1])
@@ -19,7 +19,10 @@ OWNER = np.array([0, 0, 1, 1, 2, -1, -1, -1])
 
 def run(folder: Path, scene: Scene, superpoint: np.ndarray) -> Result:
     nothing = np.zeros(0, np.int32)
-    superpoints = Superpoints(superpoint, np.zeros(9, np.int64), nothing, nothing, "given", {})
+    count = len(superpoint)
+    surface = Surface(np.zeros((count, 3), np.float32), np.zeros((2, count), np.int32), np.zeros(count, bool))
+    affinity = np.zeros(0, np.float32)
+    superpoints = Superpoints(superpoint, np.zeros(9, np.int64), nothing, nothing, affinity, surface, "given", {})
     results = {
         "scenes": scene_result(scene),
         "superpoints": superpoints_result(superpoints),

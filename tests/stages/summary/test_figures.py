@@ -43,6 +43,23 @@ def test_right_labels_are_perfect_in_every_figure() -> None:
     assert together.points == truth.calibration["overlap"].points + truth.calibration["background"].points
 
 
+def test_calibration_stands_beside_the_accuracy_of_the_other_rooms() -> None:
+    alone, together = pool_figures([RIGHT]).truth, pool_figures([RIGHT, MIXED]).truth
+    assert alone is not None
+    assert together is not None
+    assert alone.base_rate == {}
+    other = pool_figures([MIXED]).truth
+    assert other is not None
+    ours, constant = together.calibration["together"], together.base_rate["together"]
+    assert (constant.points, constant.accuracy) == (ours.points, ours.accuracy)
+    # each of two rooms is told the accuracy of the other
+    known = [truth.calibration["together"] for truth in (alone, other)]
+    told = known[0].points * known[1].accuracy + known[1].points * known[0].accuracy
+    assert constant.confidence == pytest.approx(told / ours.points)
+    assert constant.room_ece == pytest.approx(abs(known[0].accuracy - known[1].accuracy))
+    assert ours.room_ece == pytest.approx((known[0].ece + known[1].ece) / 2)
+
+
 def test_objects_are_pooled_over_scenes() -> None:
     figures = pool_figures([RIGHT, MIXED, LONG])
     assert figures.truth is not None

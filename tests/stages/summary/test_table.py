@@ -42,6 +42,17 @@ def test_figures_stand_in_their_rows() -> None:
     assert not any(line.startswith(("S3DIS", "warnings", "stage")) for line in lines)
 
 
+def test_base_rate_stands_below_each_kind_where_there_are_two_rooms() -> None:
+    def kinds(text: str) -> list[str]:
+        lines = text.splitlines()
+        first = next(index for index, line in enumerate(lines) if line.startswith("contested regions"))
+        return [line.split("  ")[0].strip() or "base rate" for line in lines[first + 1 : lines.index("", first)]]
+
+    one, two = (kinds(summary_table(pool_figures(scenes), [], [], False)) for scenes in ([RIGHT], [RIGHT, MIXED]))
+    assert one[:3] == ["overlap", "background", "together"]
+    assert two[:6] == ["overlap", "base rate", "background", "base rate", "together", "base rate"]
+
+
 def test_without_truth_the_rest_is_shown() -> None:
     text = summary_table(pool_figures([HALF]), COSTS, [], False)
     assert "no ground truth in 1 scene\n" in text
