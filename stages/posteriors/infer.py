@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from stages.features.handcrafted import region_means
 from stages.groups import majority
 from stages.posteriors.assemble import assemble
 from stages.posteriors.background import floor_slab, in_any_box, planes
-from stages.posteriors.config import PosteriorsConfig
+from stages.posteriors.config import PosteriorsConfig, RuleName
 from stages.posteriors.determine import Ownership, determine, leave_to_posterior
 from stages.posteriors.engines.base import Engine, PairSolution
 from stages.posteriors.evidence.combine import evidence_against
@@ -33,6 +33,7 @@ from stages.posteriors.rules import nearest_center, smallest_box, truth
 from stages.structures import Boxes, Faces, FaceTrust, LabelSource, PairPosteriors, RegionFeatures, Scene, Superpoints
 from stages.typing import Bool, Float64, Int32, Int64
 
+RULES: tuple[str, ...] = get_args(RuleName)
 OCCUPANCY, OCCUPANCY_GIVEN = 0.9, 0.99
 """Share of its points that puts a region into a box: of our own regions, and of larger ones that came with the scan."""
 POSSIBLE, HALF = 0.1, 0.5
@@ -86,8 +87,7 @@ def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig) ->
     boxes = Boxes(scene.boxes.corners[order], scene.boxes.class_index[order], scene.boxes.instance[order])
     size = region_sizes(superpoints.superpoint, len(superpoints))
     view = View(replace(scene, boxes=boxes), superpoints.superpoint, size, order)
-    ruled = config.engine in ("none", "smallest_box", "nearest_center", "truth")
-    with_evidence = bool(config.evidence) and not ruled
+    with_evidence = bool(config.evidence) and (config.engine == "prior" or config.engine not in RULES)
     faces, seed = _faces(view, config.faces if with_evidence else "plain")
     ownership = _ownership(view, superpoints, config, faces, with_evidence=with_evidence)
     return Prepared(view, superpoints, ownership, faces, seed)
@@ -106,17 +106,30 @@ def infer(
     Raises ValueError for rule ``truth`` on a scan without instances.
     """
     prepared = prepare(scene, superpoints, config)
-    order = prepared.view.order
+    pairs = [] if engine is None else prepared.pairs(features, config)
+    (solutions,) = solve_pairs([pairs], engine)
+    return conclude(prepared, config, engine, pairs, solutions)
+
+
+def conclude(
+    prepared: Prepared,
+    config: PosteriorsConfig,
+    engine: Engine | None,
+    pairs: Sequence[Pair],
+    solutions: Sequence[PairSolution | None],
+) -> PairPosteriors:
+    """The posteriors of a prepared scene: from its solved ``pairs``, jointly, or by the configuration's rule.
+
+    Raises ValueError for rule ``truth`` on a scan without instances.
+    """
+    order, faces = prepared.view.order, prepared.faces
     if config.engine == "graph":
-        ownership = leave_to_posterior(prepared.ownership)
         joint = solve_graph(prepared.graph(), config.device)
-        return assemble(ownership, [], [], order, "identity", config.engine, prepared.faces, joint)
+        return assemble(leave_to_posterior(prepared.ownership), [], [], order, "identity", config.engine, faces, joint)
     if engine is None:
         ruled = _apply_rule(prepared.view, prepared.ownership, config)
-        return assemble(ruled, [], [], order, "none", config.engine, prepared.faces)
-    pairs = prepared.pairs(features, config)
-    solutions = solve_pairs(pairs, engine)
-    return assemble(prepared.ownership, pairs, solutions, order, engine.link, config.engine, prepared.faces)
+        return assemble(ruled, [], [], order, "none", config.engine, faces)
+    return assemble(prepared.ownership, pairs, solutions, order, engine.link, config.engine, faces)
 
 
 def _faces(view: View, trust: FaceTrust | Literal["auto"]) -> tuple[Faces, Bool[np.ndarray, "K S"] | None]:
@@ -176,10 +189,16 @@ def _background_points(scene: Scene, superpoints: Superpoints, config: Posterior
     return inside
 
 
-def solve_pairs(pairs: Sequence[Pair], engine: Engine) -> list[PairSolution | None]:
-    """Solutions in the order of pairs, None where there was nothing to learn from."""
-    solutions = iter(engine.solve([pair.problem for pair in pairs if pair.problem is not None]))
-    return [None if pair.problem is None else next(solutions) for pair in pairs]
+def solve_pairs(scenes: Sequence[Sequence[Pair]], engine: Engine | None) -> list[list[PairSolution | None]]:
+    """Solutions of each scene in the order of its pairs, None where there was nothing to learn from.
+
+    All scenes are given to the engine at once: on an accelerator they share its batches.
+    """
+    if engine is None:
+        return [[] for _ in scenes]
+    problems = [pair.problem for pairs in scenes for pair in pairs if pair.problem is not None]
+    solutions = iter(engine.solve(problems))
+    return [[None if pair.problem is None else next(solutions) for pair in pairs] for pairs in scenes]
 
 
 def _apply_rule(view: View, ownership: Ownership, config: PosteriorsConfig) -> Ownership:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.errors import SceneError
+from pipeline.errors import ConfigurationError, SceneError
 from pipeline.stage import Result, SceneJob, SceneStage, StageConfig
 from stages.posteriors.config import PosteriorsConfig
 
 if TYPE_CHECKING:
-    from stages.posteriors.engines.base import Engine
+    from stages.posteriors.engines.base import Engine, PairSolution
+    from stages.posteriors.infer import Prepared
+    from stages.posteriors.problems import Pair
 
 
 class Posteriors(SceneStage):
-    """Decides determined regions and runs one Gaussian Process for each pair of owners of contested ones."""
+    """Decides determined regions and computes the posteriors of contested ones."""
 
     name = "posteriors"
     version = 2
@@ -21,21 +25,69 @@ class Posteriors(SceneStage):
     inputs = ("scenes", "superpoints", "features")
     config: PosteriorsConfig
 
+    def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
+        """Each scene by itself; on an accelerator, the pairs of all of them together.
+
+        Raises ConfigurationError where ``device`` names an accelerator that this machine does not have.
+        """
+        if self.config.device == "cpu":
+            yield from super().run(jobs)
+            return
+        _check_device(self.config.device)
+        prepared: list[tuple[Prepared, list[Pair]]] = []
+        for job in jobs:
+            try:
+                prepared.append(self._prepare(job))
+            except Exception as error:  # noqa: BLE001 (whatever it is, the other scenes go on)
+                yield job.scene, error
+        from stages.posteriors.infer import solve_pairs
+
+        engine = self._engine()
+        solutions = solve_pairs([pairs for _, pairs in prepared], engine)
+        for (scene, pairs), solved in zip(prepared, solutions, strict=True):
+            try:
+                yield scene.view.scene.scene, self._result(scene, engine, pairs, solved)
+            except Exception as error:  # noqa: BLE001
+                yield scene.view.scene.scene, error
+
     def run_scene(self, job: SceneJob) -> Result:
         """The posteriors of one scene; raises SceneError where the scene lacks what the configuration asks for."""
-        import numpy as np
+        from stages.posteriors.infer import solve_pairs
 
-        from pipeline.logs import LOGGER
-        from stages.posteriors.infer import infer
-        from stages.stores import posteriors_result, read_features, read_scene, read_superpoints
+        engine = self._engine()
+        prepared, pairs = self._prepare(job)
+        (solutions,) = solve_pairs([pairs], engine)
+        return self._result(prepared, engine, pairs, solutions)
+
+    def _prepare(self, job: SceneJob) -> tuple[Prepared, list[Pair]]:
+        """One scene up to the point where an engine takes over, and its pairs for an engine of pairs."""
+        from stages.posteriors.infer import RULES, prepare
+        from stages.stores import read_features, read_scene, read_superpoints
 
         scene = read_scene(job.inputs["scenes"])
         superpoints = read_superpoints(job.inputs["superpoints"])
-        features = read_features(job.inputs["features"])
-        try:
-            posteriors = infer(scene, superpoints, features, self.config, self._engine())
-        except ValueError as error:
-            raise SceneError(f"scene {scene.scene}: {error}; change posteriors.engine or .background") from error
+        with _blaming(scene.scene):
+            prepared = prepare(scene, superpoints, self.config)
+        if self.config.engine in ("graph", *RULES):
+            return prepared, []
+        return prepared, prepared.pairs(read_features(job.inputs["features"]), self.config)
+
+    def _result(
+        self,
+        prepared: Prepared,
+        engine: Engine | None,
+        pairs: Sequence[Pair],
+        solutions: Sequence[PairSolution | None],
+    ) -> Result:
+        """What is stored of one scene, with statistics and a warning if posteriors failed."""
+        import numpy as np
+
+        from pipeline.logs import LOGGER
+        from stages.posteriors.infer import conclude
+        from stages.stores import posteriors_result
+
+        with _blaming(prepared.view.scene.scene):
+            posteriors = conclude(prepared, self.config, engine, pairs, solutions)
         faces = posteriors.faces
         LOGGER.info("points lie on %.0f %% of the faces of boxes: faces count as %s", 100 * faces.touched, faces.trust)
         tried = ~np.isnan(posteriors.evidence)  # the others had no determined region on one side: nothing to learn
@@ -49,7 +101,7 @@ class Posteriors(SceneStage):
         return posteriors_result(posteriors, statistics, (text,) if failed else ())
 
     def _engine(self) -> Engine | None:
-        """The configured engine; None for rules."""
+        """The configured engine of pairs; None for the joint one and for rules."""
         config = self.config
         if config.engine == "laplace":
             from stages.posteriors.engines.laplace import LaplaceEngine
@@ -68,3 +120,19 @@ class Posteriors(SceneStage):
 
             return LinearEngine()
         return None
+
+
+@contextmanager
+def _blaming(scene: str) -> Iterator[None]:
+    """Turns what mathematics has to say about a scene into an error for the user."""
+    try:
+        yield
+    except ValueError as error:
+        raise SceneError(f"scene {scene}: {error}; change posteriors.engine or .background") from error
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigurationError(f"posteriors.device is {device}, but torch finds no GPU here; set it to cpu")

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from pipeline.errors import SceneError
+from pipeline.errors import ConfigurationError, SceneError
 from pipeline.stage import Result, SceneJob
 from pipeline.store import commit
 from stages.features.handcrafted import region_features
@@ -78,3 +79,28 @@ def test_what_a_scan_lacks_is_said_with_its_name(tmp_path: Path) -> None:
     job = job_of(replace(two_objects(points=1500), instance=None), tmp_path)
     with pytest.raises(SceneError, match=r"two_objects.*no ground-truth instances.*posteriors\.engine"):
         run(job, engine="truth")
+
+
+@pytest.mark.parametrize("engine", ["graph", "laplace", "smallest_box"])
+def test_scenes_that_share_an_accelerator_give_what_each_gives_alone(engine: str, tmp_path: Path) -> None:
+    scenes = [replace(two_objects(seed=seed, points=1500), scene=f"scene{seed}") for seed in (0, 1)]
+    jobs = [job_of(scene, tmp_path / scene.scene) for scene in scenes]
+    jobs.insert(1, SceneJob("lost", dict.fromkeys(("scenes", "superpoints", "features"), tmp_path / "nowhere")))
+    config = PosteriorsConfig(engine=engine)
+    alone = dict(Posteriors(config).run(jobs))
+    together = dict(Posteriors(config.model_copy(update={"device": "cpu:0"})).run(jobs))
+    assert isinstance(together.pop("lost"), Exception)
+    assert sorted(together) == ["scene0", "scene1"]
+    for scene, result in together.items():
+        assert isinstance(result, Result)
+        expected = alone[scene]
+        assert isinstance(expected, Result)
+        for name, array in result.arrays.items():
+            np.testing.assert_allclose(array.values, expected.arrays[name].values, atol=1e-6)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_missing_gpu_is_said(tmp_path: Path) -> None:
+    stage = Posteriors(PosteriorsConfig(device="cuda"))
+    with pytest.raises(ConfigurationError, match=r"posteriors\.device is cuda.*no GPU"):
+        list(stage.run([job_of(two_objects(points=1500), tmp_path)]))
