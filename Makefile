@@ -77,8 +77,19 @@ lint: setup
 
 check: lint test ## what CI runs first: ruff, mypy, import rules, quick tests
 
-bench: setup ## run the benchmarks; their tables are those of the README
-	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(PYTHON) "$$benchmark" || exit 1; done
+# Figures go to benchmarks/results/, and from there into the documents. QUICK=--quick measures less; BENCHMARKS chooses.
+BENCHMARKS := ablations noise calibration growth reduction
+ENGINES := engines machine
+
+bench: setup ## measure everything again (hours) and render the tables of README.md and docs/
+	@mkdir -p benchmarks/results
+	@set -e; for name in $(BENCHMARKS); do \
+	  echo "== $$name"; $(PYTHON) -m benchmarks.$$name $(QUICK) --json benchmarks/results/$$name.json; \
+	done
+	@set -e; for name in $(ENGINES); do \
+	  echo "== $$name"; $(PYTHON) -m benchmarks.$$name --json benchmarks/results/$$name.json; \
+	done
+	@$(PYTHON) -m benchmarks.report
 
 clean: ## remove .venv, caches and build files; results in outputs/ stay
 	rm -rf $(VENV) build dist boxgp.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
