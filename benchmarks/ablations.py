@@ -81,6 +81,7 @@ WAYS: dict[str, Way] = {
     # normals or the colours in the affinity of regions
     "prior alone (no graph)": ("folder", ["posteriors.engine=prior"]),
     "without face seeds": ("folder", ["posteriors.faces=plain"]),
+    "default, observing pairs": ("folder", ["posteriors.observations=pairs"]),
     "without straddling": ("folder", ["posteriors.evidence=[floor, facing]"]),
     "without floor": ("folder", ["posteriors.evidence=[straddling, facing]"]),
     "without facing": ("folder", ["posteriors.evidence=[straddling, floor]"]),
@@ -92,6 +93,7 @@ WAYS: dict[str, Way] = {
 TABLES: dict[str, dict[str, str]] = {
     "labels": _as_named(
         "default",
+        "default, observing pairs",
         "without face seeds",
         "a GP a pair (laplace)",
         "smallest box, points",

@@ -23,6 +23,11 @@ class PosteriorsConfig(StageConfig):
         "smallest_box, nearest_center, prior (the likeliest owner before any posterior), truth (the ground-truth "
         "instances: the ceiling)",
     )
+    observations: Literal["prior", "pairs"] = Field(
+        "prior",
+        description="what engine graph observes of a region: its prior, or the mean of prior and posteriors of one GP "
+        "a pair (laplace), which is slower, and better on clean scans with distinct colours",
+    )
     margin: float = Field(0.0001, ge=0, description="metres by which boxes are grown before points are counted")
     occupancy: float | None = Field(
         None,

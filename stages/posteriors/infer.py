@@ -19,6 +19,7 @@ from stages.posteriors.evidence.combine import evidence_against
 from stages.posteriors.faces import soft_membership, touching_regions, trust_in_faces
 from stages.posteriors.graph.field import GraphProblem, solve_graph
 from stages.posteriors.graph.observations import graph_problem
+from stages.posteriors.graph.pairs import observed_by_pairs
 from stages.posteriors.membership import (
     canonical_order,
     contained_pairs,
@@ -73,9 +74,10 @@ class Prepared:
         center = self.view.center()
         return overlapping + background_pairs(self.ownership, features.feature, center, corners, parameters)
 
-    def graph(self) -> GraphProblem:
-        """The joint problem of the scene."""
-        return graph_problem(self.ownership, self.superpoints, self.view.size, self.seed)
+    def graph(self, observed: Float64[np.ndarray, "K_plus_1 S"] | None = None) -> GraphProblem:
+        """The joint problem of the scene; ``observed`` probabilities of owners in place of the prior."""
+        prior = self.ownership.prior.astype(np.float64) if observed is None else observed
+        return graph_problem(self.ownership, prior, self.superpoints, self.view.size, self.seed)
 
 
 def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig) -> Prepared:
@@ -122,14 +124,18 @@ def conclude(
 
     Raises ValueError for rule ``truth`` on a scan without instances.
     """
-    order, faces = prepared.view.order, prepared.faces
+    order, faces, ownership = prepared.view.order, prepared.faces, prepared.ownership
     if config.engine == "graph":
-        joint = solve_graph(prepared.graph(), config.device)
-        return assemble(leave_to_posterior(prepared.ownership), [], [], order, "identity", config.engine, faces, joint)
+        observed = None
+        if engine is not None:
+            unordered = np.arange(len(order), dtype=np.int64)
+            observed = observed_by_pairs(assemble(ownership, pairs, solutions, unordered, engine.link, "pairs", faces))
+        joint = solve_graph(prepared.graph(observed), config.device)
+        return assemble(leave_to_posterior(ownership), [], [], order, "identity", config.engine, faces, joint)
     if engine is None:
-        ruled = _apply_rule(prepared.view, prepared.ownership, config)
+        ruled = _apply_rule(prepared.view, ownership, config)
         return assemble(ruled, [], [], order, "none", config.engine, faces)
-    return assemble(prepared.ownership, pairs, solutions, order, engine.link, config.engine, faces)
+    return assemble(ownership, pairs, solutions, order, engine.link, config.engine, faces)
 
 
 def _faces(view: View, trust: FaceTrust | Literal["auto"]) -> tuple[Faces, Bool[np.ndarray, "K S"] | None]:

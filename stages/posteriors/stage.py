@@ -34,15 +34,15 @@ class Posteriors(SceneStage):
             yield from super().run(jobs)
             return
         _check_device(self.config.device)
+        engine = self._engine()
         prepared: list[tuple[Prepared, list[Pair]]] = []
         for job in jobs:
             try:
-                prepared.append(self._prepare(job))
+                prepared.append(self._prepare(job, engine))
             except Exception as error:  # noqa: BLE001 (whatever it is, the other scenes go on)
                 yield job.scene, error
         from stages.posteriors.infer import solve_pairs
 
-        engine = self._engine()
         solutions = solve_pairs([pairs for _, pairs in prepared], engine)
         for (scene, pairs), solved in zip(prepared, solutions, strict=True):
             try:
@@ -55,20 +55,20 @@ class Posteriors(SceneStage):
         from stages.posteriors.infer import solve_pairs
 
         engine = self._engine()
-        prepared, pairs = self._prepare(job)
+        prepared, pairs = self._prepare(job, engine)
         (solutions,) = solve_pairs([pairs], engine)
         return self._result(prepared, engine, pairs, solutions)
 
-    def _prepare(self, job: SceneJob) -> tuple[Prepared, list[Pair]]:
+    def _prepare(self, job: SceneJob, engine: Engine | None) -> tuple[Prepared, list[Pair]]:
         """One scene up to the point where an engine takes over, and its pairs for an engine of pairs."""
-        from stages.posteriors.infer import RULES, prepare
+        from stages.posteriors.infer import prepare
         from stages.stores import read_features, read_scene, read_superpoints
 
         scene = read_scene(job.inputs["scenes"])
         superpoints = read_superpoints(job.inputs["superpoints"])
         with _blaming(scene.scene):
             prepared = prepare(scene, superpoints, self.config)
-        if self.config.engine in ("graph", *RULES):
+        if engine is None:
             return prepared, []
         return prepared, prepared.pairs(read_features(job.inputs["features"]), self.config)
 
@@ -101,9 +101,9 @@ class Posteriors(SceneStage):
         return posteriors_result(posteriors, statistics, (text,) if failed else ())
 
     def _engine(self) -> Engine | None:
-        """The configured engine of pairs; None for the joint one and for rules."""
+        """The configured engine of pairs; None for rules, and for a joint posterior that observes no pairs."""
         config = self.config
-        if config.engine == "laplace":
+        if config.engine == "laplace" or (config.engine == "graph" and config.observations == "pairs"):
             from stages.posteriors.engines.laplace import LaplaceEngine
 
             return LaplaceEngine(learn=config.learn, device=config.device)

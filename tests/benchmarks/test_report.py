@@ -42,6 +42,11 @@ def reduced(limit: int | None) -> dict[str, Any]:
     return {"limit": limit, "largest": 70, "entries": 1000, "ap": 0.5, "cpu_seconds": 1.5, **differences}
 
 
+def tuned() -> dict[str, Any]:
+    rows = {"shipped": {"ap": 0.5, "ap50": 0.75}}
+    return {"scenes": 2, "rooms": 2, "objects": 5, "rows": rows, "chosen": {}, "ap": {"shipped": 0.5}}
+
+
 def figures(ap: float) -> dict[str, Any]:
     kinds = ("overlap", "background", "together")
     return {
@@ -108,6 +113,7 @@ def results(tmp_path: Path) -> Path:
             "seeds": [0, 1],
             "real": {"exact": {"default": [figures(0.5), figures(0.7)], "paper": [figures(0.3)]}},
         },
+        "tuning": {"settings": {"shipped": {}}, "rooms": {"exact boxes": tuned()}},
         "calibration": {"real": {"default": figures(0.5)}},
         "growth": {"fit_from": 1000, "finer": series, "larger": series, "pairs": series},
         "engines": {

@@ -20,32 +20,36 @@ WITHOUT_SEEDS = 4.0
 
 def graph_problem(
     ownership: Ownership,
+    observation: Float64[np.ndarray, "K_plus_1 S"],
     superpoints: Superpoints,
     size: Int64[np.ndarray, " S"],
     seed: Bool[np.ndarray, "K S"] | None,
 ) -> GraphProblem:
-    """The joint problem of one scene; ``seed`` says which region touches a face of which exact box, None: not known."""
+    """The joint problem of one scene from the observed probability of each owner, background last.
+
+    ``seed`` says which region touches a face of which exact box, None: not known.
+    """
     count = len(size)
     affinity = csr_array(
         (superpoints.affinity.astype(np.float64), superpoints.neighbor, superpoints.indptr), shape=(count, count)
     )
-    observation = ownership.prior.astype(np.float64)
     precision = _points_trust(ownership) * np.maximum(size, 1) ** POINTS_EXPONENT
     if seed is None:
         return GraphProblem(affinity, WITHOUT_SEEDS * precision, observation / observation.sum(axis=0))
     seeded = (seed & ownership.candidate).any(axis=0)
     precision[seeded] = SEED * size[seeded] ** POINTS_EXPONENT
-    observation = np.where(seeded, seeded_prior(observation, seed & ownership.candidate), observation)
+    observation = np.where(seeded, seeded_share(observation, seed & ownership.candidate), observation)
     return GraphProblem(affinity, precision, observation / observation.sum(axis=0))
 
 
-def seeded_prior(
-    prior: Float64[np.ndarray, "K_plus_1 S"], seed: Bool[np.ndarray, "K S"]
+def seeded_share(
+    observation: Float64[np.ndarray, "K_plus_1 S"], seed: Bool[np.ndarray, "K S"]
 ) -> Float64[np.ndarray, "K_plus_1 S"]:
-    """The prior given that one of the boxes whose face a region touches owns it; zero for regions without seeds."""
-    touched = np.where(seed, np.maximum(prior[:-1], np.finfo(np.float32).tiny), 0.0)
+    """What is observed, given that one of the boxes whose face a region touches owns it; zero for regions without
+    seeds."""
+    touched = np.where(seed, np.maximum(observation[:-1], np.finfo(np.float32).tiny), 0.0)
     share = touched / np.maximum(touched.sum(axis=0), np.finfo(np.float32).tiny)
-    return np.concatenate([share, np.zeros_like(prior[-1:])])
+    return np.concatenate([share, np.zeros_like(observation[-1:])])
 
 
 def _points_trust(ownership: Ownership) -> Float64[np.ndarray, " S"]:

@@ -32,7 +32,8 @@ def label(scene: Scene, **options: object) -> PseudoLabels:
     features = region_features(
         scene.xyz, scene.rgb, normals, ids, len(superpoints), ("position", "color", "normal"), 1.0
     )
-    posteriors = infer(scene, superpoints, features, config, ENGINES.get(config.engine))
+    engine = ENGINES.get("laplace" if config.observations == "pairs" else config.engine)
+    posteriors = infer(scene, superpoints, features, config, engine)
     return build_labels(scene, superpoints, posteriors, "coupling")
 
 
@@ -51,6 +52,14 @@ def iou(labels: PseudoLabels, scene: Scene) -> list[float]:
 def test_engines_separate_table_and_cupboard(engine: str) -> None:
     scene = two_objects()
     assert min(iou(label(scene, engine=engine), scene)) > 0.9
+
+
+def test_a_joint_posterior_may_observe_pairs() -> None:
+    scene = two_objects()
+    labels = label(scene, observations="pairs")
+    assert min(iou(labels, scene)) > 0.9
+    assert labels.link == "identity"
+    assert (labels.probability != label(scene).probability).any()
 
 
 def test_truth_is_the_ceiling_and_needs_instances() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 
 from stages.posteriors.determine import determine
-from stages.posteriors.graph.observations import WITHOUT_SEEDS, graph_problem, seeded_prior
+from stages.posteriors.graph.observations import WITHOUT_SEEDS, graph_problem, seeded_share
 from stages.structures import Superpoints, Surface
 
 CANDIDATE = np.array([[0, 1, 1, 1], [0, 0, 1, 1]], bool)
@@ -28,11 +28,11 @@ def superpoints() -> Superpoints:
 def test_trust_by_what_is_known_of_a_region() -> None:
     ownership = determine(CANDIDATE, CANDIDATE, NESTED, PRIOR, np.zeros(4, bool))
     seed = np.array([[0, 1, 0, 0], [0, 0, 0, 0]], bool)
-    seeded = graph_problem(ownership, superpoints(), SIZE, seed)
+    seeded = graph_problem(ownership, PRIOR.astype(np.float64), superpoints(), SIZE, seed)
     np.testing.assert_allclose(seeded.precision, [0.1 * 8, 0.5 * 8, 0.5 * 8, 0.1 * 27])
     np.testing.assert_allclose(seeded.observation[:, 1], [1, 0, 0])
     np.testing.assert_allclose(seeded.observation[:, 2], PRIOR[:, 2])
-    plain = graph_problem(ownership, superpoints(), SIZE, None)
+    plain = graph_problem(ownership, PRIOR.astype(np.float64), superpoints(), SIZE, None)
     np.testing.assert_allclose(plain.precision, WITHOUT_SEEDS * np.array([0.1 * 8, 0.16 * 8, 0.5 * 8, 0.1 * 27]))
     np.testing.assert_allclose(plain.observation, PRIOR, atol=1e-7)
     np.testing.assert_array_equal(plain.affinity.toarray(), plain.affinity.toarray().T)
@@ -42,11 +42,11 @@ def test_trust_by_what_is_known_of_a_region() -> None:
 def test_a_face_of_a_box_that_does_not_hold_the_region_is_no_seed() -> None:
     ownership = determine(CANDIDATE, CANDIDATE, NESTED, PRIOR, np.zeros(4, bool))
     seed = np.array([[1, 0, 0, 0], [1, 1, 0, 0]], bool)
-    problem = graph_problem(ownership, superpoints(), SIZE, seed)
+    problem = graph_problem(ownership, PRIOR.astype(np.float64), superpoints(), SIZE, seed)
     np.testing.assert_allclose(problem.observation, PRIOR, atol=1e-7)
 
 
 def test_boxes_that_touch_the_same_region_share_it_by_their_prior() -> None:
     seed = np.array([[0, 0, 1, 1], [0, 0, 1, 0]], bool)
     expected = np.array([[0, 0, 1 / 3, 1], [0, 0, 2 / 3, 0], [0, 0, 0, 0]])
-    np.testing.assert_allclose(seeded_prior(PRIOR.astype(np.float64), seed), expected, rtol=1e-6)
+    np.testing.assert_allclose(seeded_share(PRIOR.astype(np.float64), seed), expected, rtol=1e-6)
