@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ablations, rendering, rendering_engines, tuning
+from benchmarks import ablations, alternatives, partitions, rendering, rendering_engines, tuning
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("benchmarks") / "results"
@@ -26,6 +26,8 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "features",
         "points",
         "leave_one_out",
+        "alternatives",
+        "partitions",
         "tuning",
         "noise",
         "calibration",
@@ -43,6 +45,8 @@ MARKED = re.compile(r"(<!-- bench (\w+) -->\n).*?(<!-- end bench -->)", re.DOTAL
 Renderer = Callable[[Mapping[str, Any]], str]
 TABLES: dict[str, tuple[str, Renderer]] = {
     **{name: ("ablations", rendering.ways(names, name in ablations.FEW)) for name, names in ablations.TABLES.items()},
+    "alternatives": ("alternatives", alternatives.rendered),
+    "partitions": ("partitions", partitions.rendered),
     "tuning": ("tuning", tuning.rendered),
     "noise": ("noise", rendering.noise),
     "calibration": ("calibration", rendering.calibration),

@@ -59,8 +59,8 @@ class PosteriorsConfig(StageConfig):
     background_thickness: float = Field(0.1, gt=0, description="metres: thickness of the floor slab and of planes")
     evidence: tuple[Literal["straddling", "floor", "facing"], ...] = Field(
         ("straddling", "floor", "facing"),
-        description="what speaks against a box although a region lies in it; with evidence, box volumes and evidence "
-        "give each posterior its prior mean; none: prior mean 0",
+        description="what speaks against a box although a region lies in it; evidence and box volumes make the prior "
+        "of each region; none: equal shares for its boxes",
     )
     background_reach: float = Field(
         0.3, gt=0, description="metres around a box from which background is learnt (one GP a pair)"

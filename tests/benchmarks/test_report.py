@@ -113,6 +113,7 @@ def results(tmp_path: Path) -> Path:
             "seeds": [0, 1],
             "real": {"exact": {"default": [figures(0.5), figures(0.7)], "paper": [figures(0.3)]}},
         },
+        "partitions": {"mesh": {"given": figures(0.5)}},
         "tuning": {"settings": {"shipped": {}}, "rooms": {"exact boxes": tuned()}},
         "calibration": {"real": {"default": figures(0.5)}},
         "growth": {"fit_from": 1000, "finer": series, "larger": series, "pairs": series},

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from stages.posteriors.graph.dense import solve_dense
 from stages.typing import Float32, Float64
 
 
@@ -46,11 +45,14 @@ def solve_graph(problem: GraphProblem, device: str = "cpu") -> GraphPosterior:
     """
     matrix = _posterior_precision(problem)
     weighted = problem.observation * problem.precision
+    # imported where they run: one wants a compiler that machines with an accelerator may lack, the other wants torch
     if device == "cpu":
-        from stages.posteriors.graph.sparse import solve_sparse  # machines with an accelerator may lack its compiler
+        from stages.posteriors.graph.sparse import solve_sparse
 
         mean, variance = solve_sparse(matrix, weighted)
     else:
+        from stages.posteriors.graph.dense import solve_dense
+
         mean, variance = solve_dense(matrix, weighted, device)
     return GraphPosterior(np.clip(mean, 0.0, 1.0).astype(np.float32), variance.astype(np.float32))
 
