@@ -117,7 +117,9 @@ def case_of(scan: Scan, config: PosteriorsConfig, fusion: Fusion) -> Case:
     view = prepared.view
     with changed(dict.fromkeys(WEIGHTS, 1.0)):
         evidence: dict[str, Float64[np.ndarray, "K S"]] = {
-            kind: combine.evidence_against(view.scene, scan.superpoints, view.size, (kind,), config.margin)
+            kind: combine.evidence_against(
+                view.scene, scan.superpoints, view.size, (kind,), config.margin, prepared.faces.deviation
+            )
             for kind in config.evidence
         }
     truth = known_truth(scan.scene)

@@ -146,6 +146,7 @@ def posteriors_result(
         "engine": posteriors.engine,
         "faces": posteriors.faces.trust,
         "faces_touched": posteriors.faces.touched,
+        "face_deviation": posteriors.faces.deviation,
         "source_names": source_names(),
     }
     return Result(arrays, attributes, statistics or {}, warnings)
@@ -154,7 +155,7 @@ def posteriors_result(
 def read_posteriors(folder: Path) -> PairPosteriors:
     """The posteriors stored in ``folder``; raises StoreError for a torn or foreign store."""
     arrays, attributes = read_arrays(folder)
-    faces = Faces(attributes["faces"], attributes["faces_touched"])
+    faces = Faces(attributes["faces"], attributes["faces_touched"], attributes["face_deviation"])
     return PairPosteriors(**arrays, link=attributes["link"], engine=attributes["engine"], faces=faces)
 
 

@@ -151,6 +151,8 @@ class Faces:
     trust: FaceTrust
     touched: float
     """share of the faces that a point lies on"""
+    deviation: float = 0.0
+    """standard deviation of uncertain faces as a share of their box's side; else 0"""
 
 
 @dataclass(frozen=True, eq=False)

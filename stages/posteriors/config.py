@@ -42,8 +42,11 @@ class PosteriorsConfig(StageConfig):
         "touches a face belongs to its box), plain (as drawn), uncertain (off by `face_deviation`); auto: exact for "
         "scans whose points touch the faces more often than by chance, uncertain where they do not",
     )
-    face_deviation: float = Field(
-        0.03, gt=0, description="standard deviation of an uncertain face as a share of the box's side"
+    face_deviation: float | None = Field(
+        None,
+        gt=0,
+        description="standard deviation of an uncertain face as a share of the box's side; null: estimated for each "
+        "scan from the gaps between faces and points",
     )
     containment: float | None = Field(
         None, ge=0, description="a box inside another one, to this many metres, takes all they share; null: never"

@@ -16,7 +16,7 @@ from stages.posteriors.config import PosteriorsConfig, RuleName
 from stages.posteriors.determine import Ownership, determine, leave_to_posterior
 from stages.posteriors.engines.base import Engine, PairSolution
 from stages.posteriors.evidence.combine import evidence_against
-from stages.posteriors.faces import soft_membership, touching_regions, trust_in_faces
+from stages.posteriors.faces import face_deviation, soft_membership, touching_regions, trust_in_faces
 from stages.posteriors.graph.field import GraphProblem, solve_graph
 from stages.posteriors.graph.observations import graph_problem
 from stages.posteriors.graph.pairs import observed_by_pairs
@@ -90,7 +90,7 @@ def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig) ->
     size = region_sizes(superpoints.superpoint, len(superpoints))
     view = View(replace(scene, boxes=boxes), superpoints.superpoint, size, order)
     with_evidence = bool(config.evidence) and (config.engine == "prior" or config.engine not in RULES)
-    faces, seed = _faces(view, config.faces if with_evidence else "plain")
+    faces, seed = _faces(view, config.faces if with_evidence else "plain", config.face_deviation)
     ownership = _ownership(view, superpoints, config, faces, with_evidence=with_evidence)
     return Prepared(view, superpoints, ownership, faces, seed)
 
@@ -138,15 +138,22 @@ def conclude(
     return assemble(ownership, pairs, solutions, order, engine.link, config.engine, faces)
 
 
-def _faces(view: View, trust: FaceTrust | Literal["auto"]) -> tuple[Faces, Bool[np.ndarray, "K S"] | None]:
-    """How far faces are trusted, decided by the data for ``auto``, and the regions that touch exact ones."""
+def _faces(
+    view: View, trust: FaceTrust | Literal["auto"], deviation: float | None
+) -> tuple[Faces, Bool[np.ndarray, "K S"] | None]:
+    """How far faces are trusted, decided by the data for ``auto``, and the regions that touch exact ones.
+
+    ``deviation`` None: that of uncertain faces is estimated.
+    """
     corners, finite = view.scene.boxes.corners, view.superpoint >= 0
     xyz = view.scene.xyz[finite]
     found = trust_in_faces(xyz, corners)
     faces = found if trust == "auto" else replace(found, trust=trust)
-    if faces.trust != "exact":
-        return faces, None
-    return faces, touching_regions(xyz, view.superpoint[finite], len(view.size), corners)
+    if faces.trust == "exact":
+        return faces, touching_regions(xyz, view.superpoint[finite], len(view.size), corners)
+    if faces.trust == "uncertain":
+        faces = replace(faces, deviation=deviation or face_deviation(xyz, corners))
+    return faces, None
 
 
 def _ownership(
@@ -157,7 +164,7 @@ def _ownership(
     occupancy = config.occupancy or (OCCUPANCY_GIVEN if superpoints.method == "given" else OCCUPANCY)
     if faces.trust == "uncertain":
         finite = view.superpoint >= 0
-        share = soft_membership(scene.xyz[finite], view.superpoint[finite], view.size, corners, config.face_deviation)
+        share = soft_membership(scene.xyz[finite], view.superpoint[finite], view.size, corners, faces.deviation)
         inside = share >= POSSIBLE
     else:
         share = membership(scene.xyz, view.superpoint, view.size, corners, config.margin)
@@ -170,7 +177,7 @@ def _ownership(
     nested = nested_regions(candidate & (share >= HALF), corners)
     if not with_evidence:
         return determine(candidate, inside, nested, uniform_prior(candidate, background), background)
-    evidence = evidence_against(scene, superpoints, view.size, config.evidence, config.margin)
+    evidence = evidence_against(scene, superpoints, view.size, config.evidence, config.margin, faces.deviation)
     if faces.trust == "uncertain":
         evidence = evidence - np.log(np.maximum(share, POSSIBLE))
     prior = with_background(evidence_prior(candidate, nested, evidence, corners), background)

@@ -90,6 +90,8 @@ class Posteriors(SceneStage):
             posteriors = conclude(prepared, self.config, engine, pairs, solutions)
         faces = posteriors.faces
         LOGGER.info("points lie on %.0f %% of the faces of boxes: faces count as %s", 100 * faces.touched, faces.trust)
+        if faces.trust == "uncertain":
+            LOGGER.info("standard deviation of a face: %.1f %% of its box's side", 100 * faces.deviation)
         tried = ~np.isnan(posteriors.evidence)  # the others had no determined region on one side: nothing to learn
         failed = int((tried & ~posteriors.fitted).sum())
         statistics = {

@@ -26,17 +26,21 @@ def evidence_against(
     size: Int64[np.ndarray, " S"],
     kinds: Collection[Kind],
     margin: float,
+    deviation: float,
 ) -> Float64[np.ndarray, "K S"]:
     """Score g >= 0 in nats: how much speaks against region s being part of what box k holds.
 
-    Only points of regions take part; regions without points get 0. An empty selection of ``kinds`` gives zeros.
+    ``deviation`` is that of the faces of boxes, as a share of their sides. Only points of regions take part; regions
+    without points get 0. An empty selection of ``kinds`` gives zeros.
     """
     corners, superpoint, surface = scene.boxes.corners, superpoints.superpoint, superpoints.surface
     score = np.zeros((len(corners), len(size)))
     if not len(corners) or size.sum() < FEWEST_POINTS:
         return score
     if "straddling" in kinds:
-        score += WEIGHT["straddling"] * np.sqrt(straddling(scene.xyz, surface.coarse, superpoint, size, corners))
+        score += WEIGHT["straddling"] * np.sqrt(
+            straddling(scene.xyz, surface.coarse, superpoint, size, corners, deviation)
+        )
     if "floor" in kinds:
         score += WEIGHT["floor"] * floor_evidence(scene.xyz, surface.on_floor, superpoint, size, corners, margin)
     if "facing" in kinds:

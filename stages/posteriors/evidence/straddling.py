@@ -18,9 +18,15 @@ def straddling(
     superpoint: Int32[np.ndarray, " N"],
     size: Int64[np.ndarray, " S"],
     corners: Float32[np.ndarray, "K 6"],
+    deviation: float,
 ) -> Float64[np.ndarray, "K S"]:
-    """Mean share, over a region's points, of their ``coarse`` segment that lies outside the box; in [0, 1]."""
-    box, point = points_in_boxes(xyz, corners, GROWN)
+    """Mean share, over a region's points, of their ``coarse`` segment that lies outside the box; in [0, 1].
+
+    The box is grown by ``GROWN``, and by the standard ``deviation`` of its faces, a share of its sides.
+    """
+    spread = np.float32(deviation) * (corners[:, 3:] - corners[:, :3])
+    grown = np.concatenate([corners[:, :3] - spread, corners[:, 3:] + spread], axis=1)
+    box, point = points_in_boxes(xyz, grown, GROWN)
     valid = superpoint >= 0
     region, ones = superpoint[valid], np.ones(np.count_nonzero(valid))
     evidence = np.zeros((len(corners), len(size)))

@@ -1,7 +1,16 @@
 import numpy as np
+import pytest
 from scipy.special import ndtr
 
-from stages.posteriors.faces import soft_membership, touching_regions, trust_in_faces
+from stages.posteriors.faces import (
+    GAP_TO_DEVIATION,
+    LARGEST_DEVIATION,
+    USUAL_DEVIATION,
+    face_deviation,
+    soft_membership,
+    touching_regions,
+    trust_in_faces,
+)
 from stages.structures import Faces
 
 BOX = np.array([[0, 0, 0, 1, 2, 1]], np.float32)
@@ -51,3 +60,29 @@ def test_soft_membership_is_the_mean_over_a_region_and_faces_of_thin_boxes_are_n
     xyz = np.array([[0.5, 0.5, 0.02], [0.5, 0.5, 0.023]], np.float32)
     share = soft_membership(xyz, np.zeros(2, np.int32), np.array([2]), thin, 0.03)
     np.testing.assert_allclose(share, [[(0.5 + ndtr(-1.0)) / 2]], atol=1e-4)
+
+
+def test_deviation_of_noisy_boxes_is_found_in_proportion_and_too_large_where_nothing_fills_the_gaps() -> None:
+    generator = np.random.default_rng(3)
+    low = np.stack([np.arange(60) * 5.0, np.zeros(60), np.zeros(60)], axis=1)
+    side = generator.uniform(0.5, 2.0, (60, 3))
+    points = (low[:, None] + generator.random((60, 20_000, 3)) * side[:, None]).reshape(-1, 3).astype(np.float32)
+    unit = np.tile(side, 2) * generator.standard_normal((60, 6))
+    found = [
+        face_deviation(points, (np.concatenate([low, low + side], axis=1) + deviation * unit).astype(np.float32))
+        for deviation in (0.02, 0.06)
+    ]
+    assert 2.5 < found[1] / found[0] < 3.5
+    assert 1.0 < found[1] / 0.06 < 1.28 * GAP_TO_DEVIATION + 0.1
+
+
+def test_few_boxes_are_averaged_with_the_usual_deviation() -> None:
+    assert face_deviation(cloud(), BOX[:0]) == pytest.approx(USUAL_DEVIATION)
+    assert face_deviation(cloud()[:0], BOX) == pytest.approx(USUAL_DEVIATION)
+    xyz = np.array([[0, 0, 0], [1, 2, 1]], np.float32)  # no gap at all
+    assert face_deviation(xyz, BOX) == pytest.approx(0.75 * USUAL_DEVIATION)
+
+
+def test_deviation_has_a_largest_value() -> None:
+    xyz = np.array([[0.5, 1, 0.5]], np.float32)
+    assert face_deviation(xyz, np.repeat(BOX, 40, axis=0)) == LARGEST_DEVIATION

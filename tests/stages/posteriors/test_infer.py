@@ -62,6 +62,21 @@ def test_a_joint_posterior_may_observe_pairs() -> None:
     assert (labels.probability != label(scene).probability).any()
 
 
+def test_uncertain_faces_question_what_a_box_cuts_off() -> None:
+    scene = two_objects()
+    corners = scene.boxes.corners.copy()
+    corners[0, 4] -= 0.06  # an edge of the table top
+    noisy = replace(scene, boxes=replace(scene.boxes, corners=corners + np.float32(0.0003)))
+    edge = (scene.instance == 0) & (scene.xyz[:, 1] > 1.46) & (scene.xyz[:, 0] < 1.7)
+    uncertain, plain = (
+        label(noisy, faces=faces, face_deviation=0.05).at_points("probability")[0] for faces in ("uncertain", "plain")
+    )
+    assert (plain[edge] == 0).all()
+    assert uncertain[edge].mean() > 0.2
+    rest = (scene.instance == 0) & ~edge  # background beyond the face no longer pulls at it
+    assert uncertain[rest].mean() > plain[rest].mean() + 0.2
+
+
 def test_truth_is_the_ceiling_and_needs_instances() -> None:
     scene = two_objects()
     truth = iou(label(scene, engine="truth"), scene)

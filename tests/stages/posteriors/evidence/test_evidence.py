@@ -20,9 +20,17 @@ def test_straddling_by_hand() -> None:
     box = np.array([[0, 0, 0, 1, 1, 1]], np.float32)
     one, other = np.array([0, 0, 0, 1], np.int32), np.array([0, 1, 1, 2], np.int32)
     region = np.array([0, 0, 1, 2], np.int32)
-    found = straddling(xyz, np.stack([one, other]), region, np.array([2, 1, 1]), box)
+    found = straddling(xyz, np.stack([one, other]), region, np.array([2, 1, 1]), box, 0.0)
     # region 0: shares 1/3, 1/3 and 0, 1/2; region 1: 1/3 and 1/2; region 2: nothing outside
     np.testing.assert_allclose(found, [[(1 / 3 + 0.25) / 2, (1 / 3 + 0.5) / 2, 0]])
+
+
+def test_a_box_with_uncertain_faces_is_grown_before_its_surroundings_count() -> None:
+    xyz = np.array([[0.5, 0.5, 0.5], [1.05, 0.5, 0.5], [1.2, 0.5, 0.5]], np.float32)
+    box = np.array([[0, 0, 0, 1, 1, 1]], np.float32)
+    together, region = np.zeros((1, 3), np.int32), np.zeros(3, np.int32)
+    shares = [straddling(xyz, together, region, np.array([3]), box, deviation)[0, 0] for deviation in (0.0, 0.04, 0.2)]
+    np.testing.assert_allclose(shares, [2 / 3, 1 / 3, 0])
 
 
 def test_facing_is_one_sided() -> None:
@@ -54,7 +62,7 @@ def test_floor_under_the_table_speaks_against_it(kinds: tuple[Kind, ...]) -> Non
     assert scene.instance is not None
     superpoints = partition_scene(scene, "points", PARAMETERS)
     size = region_sizes(superpoints.superpoint, len(superpoints))
-    score = evidence_against(scene, superpoints, size, kinds, 0.0001)
+    score = evidence_against(scene, superpoints, size, kinds, 0.0001, 0.0)
     share = np.bincount(superpoints.superpoint, scene.instance < 0) / size
     on_table = np.bincount(superpoints.superpoint, scene.instance == 0) / size
     assert (score >= 0).all()
@@ -73,7 +81,7 @@ def test_points_that_are_not_finite_change_nothing() -> None:
     for scan in (scene, more):
         superpoints = partition_scene(scan, "points", PARAMETERS)
         size = region_sizes(superpoints.superpoint, len(superpoints))
-        scores.append(evidence_against(scan, superpoints, size, ALL, 0.0001))
+        scores.append(evidence_against(scan, superpoints, size, ALL, 0.0001, 0.0))
     assert scores[0].any()
     np.testing.assert_array_equal(scores[0], scores[1])
 
@@ -82,8 +90,8 @@ def test_scans_without_colour_without_boxes_and_without_enough_points() -> None:
     scene = replace(two_objects(), rgb=None)
     superpoints = partition_scene(scene, "points", PARAMETERS)
     size = region_sizes(superpoints.superpoint, len(superpoints))
-    assert np.isfinite(evidence_against(scene, superpoints, size, ALL, 0.0)).all()
+    assert np.isfinite(evidence_against(scene, superpoints, size, ALL, 0.0, 0.0)).all()
     unboxed = replace(scene, boxes=Boxes.empty())
-    assert evidence_against(unboxed, superpoints, size, ALL, 0.0).shape == (0, len(size))
+    assert evidence_against(unboxed, superpoints, size, ALL, 0.0, 0.0).shape == (0, len(size))
     few = replace(scene, xyz=scene.xyz[:5], instance=None)
-    assert (evidence_against(few, partition_scene(few, "points", PARAMETERS), np.array([5]), ALL, 0.0) == 0).all()
+    assert (evidence_against(few, partition_scene(few, "points", PARAMETERS), np.array([5]), ALL, 0.0, 0.0) == 0).all()
