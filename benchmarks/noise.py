@@ -38,6 +38,8 @@ CONDITIONS: dict[str, dict[str, float]] = {
     "80 % dropped": {"drop": 0.80},
 }
 """Options of scenes.noise; FULL is another key of the boxes, which only the real scans have."""
+KEPT = ("scenes", "labels", "smallest_box", "calibration")
+"""Figures that are written: the others fill hundreds of kilobytes."""
 CONFIGURATIONS = {"default": "folder", "paper": "paper"}
 
 
@@ -55,7 +57,8 @@ def measure(load: Load, condition: str, seeds: Sequence[int], workers: int) -> d
         with tempfile.TemporaryDirectory() as folder:
             for name, configuration in CONFIGURATIONS.items():
                 run(configuration, load, settings, Path(folder) / "run", workers)
-                found[name].append({"seed": seed, **figures(Path(folder) / "run")})
+                all_figures = figures(Path(folder) / "run")
+                found[name].append({"seed": seed, **{key: all_figures[key] for key in KEPT}})
     return found
 
 
