@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.rendering_engines import reduction
 from benchmarks.runs import about, arguments
 from benchmarks.scene_labels import Answers, Problems, agreement, answers_of_pairs, problems_of
-from benchmarks.tables import Seconds, number, table, timed, write_json
+from benchmarks.tables import Seconds, timed, write_json
 from benchmarks.workload import Load, Partitioned, folder_load, mesh_free, partition, rooms_load
 from stages.posteriors.engines.laplace import LaplaceEngine
 from stages.typing import Float32
@@ -27,7 +28,6 @@ from stages.typing import Float32
 LIMITS = (50, 100, 200, 400, 800)
 ALL = 2**31
 REAL_SCANS = 3
-HEADER = ("determined regions a side", "largest problem", "max difference", "mean", "owner changes", "label AP", "s")
 ENGINE = LaplaceEngine(learn=False)
 
 
@@ -82,23 +82,6 @@ def measure(load: Load, limits: Sequence[int]) -> list[dict[str, Any]]:
     return rows
 
 
-def shown(load: Load, rows: Sequence[dict[str, Any]]) -> str:
-    """The rows of one load as a table."""
-    cells = [
-        (
-            str(row["limit"] or "all"),
-            str(row["largest"]),
-            number(row["maximum_difference"]),
-            number(row["mean_difference"], 5),
-            f"{row['owner_changes']:.2%}",
-            number(row["ap"]),
-            number(row["cpu_seconds"], 2),
-        )
-        for row in rows
-    ]
-    return f"{load.name}, {rows[0]['entries']:,} entries\n\n{table(HEADER, cells)}\n"
-
-
 def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     parser = arguments(__doc__)
@@ -113,7 +96,7 @@ def main() -> None:
     content: dict[str, Any] = about(chosen.quick)
     for load in chosen_loads:
         content[load.name] = measure(load, limits)
-        print(shown(load, content[load.name]), flush=True)
+    print(reduction(content))
     write_json(chosen.json, content)
 
 
