@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.rendering import TO_LABELS
 from benchmarks.runs import STAGES, about, manifests, run
 from benchmarks.tables import write_json
 from benchmarks.workload import Load
@@ -32,6 +33,9 @@ QUICK = 4
 """sizes of a quick run: the smallest"""
 POINTS_PER_SQUARE_METRE = 5000
 FIT_FROM = 200_000
+COSTS = ("seconds", "cpu_seconds", "labelling_seconds", "peak_bytes")
+WARM_UP = 5000
+"""points of a first room that is not counted: what is compiled on first use is then on disk"""
 AXES = ("points", "regions", "boxes", "pairs")
 PAIRS = "posteriors.engine=laplace"
 """one Gaussian Process a pair; the default has one for all boxes"""
@@ -61,6 +65,7 @@ def measure(settings: Sequence[str]) -> dict[str, Any]:
         "pairs": int(found["posteriors"]["statistics"]["pairs"]),
         "seconds": ended.seconds,
         "cpu_seconds": ended.cpu_seconds,
+        "labelling_seconds": sum(float(found[stage]["seconds"]) for stage in TO_LABELS),
         "stages": {stage: float(found[stage]["seconds"]) for stage in STAGES},
         # each task resets the process's own mark, so the largest of all marks counts
         "peak_bytes": max(ended.peak_bytes, *(manifest["peak_memory_bytes"] for manifest in found.values())),
@@ -79,7 +84,7 @@ def exponent(size: Sequence[float], cost: Sequence[float]) -> float | None:
 def exponents(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Exponents of every cost against each of AXES, over the rooms of at least FIT_FROM points."""
     large = [row for row in rows if row["points"] >= FIT_FROM]
-    costs = {name: [row[name] for row in large] for name in ("seconds", "cpu_seconds", "peak_bytes")}
+    costs = {name: [row[name] for row in large] for name in COSTS}
     costs |= {stage: [row["stages"][stage] for row in large] for stage in STAGES}
     return {axis: {name: exponent([row[axis] for row in large], cost) for name, cost in costs.items()} for axis in AXES}
 
@@ -93,6 +98,7 @@ def main() -> None:
     series = {"finer": [finer(points) for points in FINER[:count]], "larger": [larger(side) for side in LARGER[:count]]}
     series["pairs"] = [[*settings, PAIRS] for settings in series["larger"]]
     content: dict[str, Any] = {**about(chosen.quick), "fit_from": FIT_FROM}
+    measure(finer(WARM_UP))
     for name, all_settings in series.items():
         rows = []
         for settings in all_settings:

@@ -93,7 +93,7 @@ def growth(series: str) -> Callable[[Figures], str]:
         rows = [
             [
                 *(f"{row[key]:,}" for key in ("points", "regions", "boxes", "pairs")),
-                *(number(row[key], 1) for key in ("seconds", "cpu_seconds")),
+                *(number(row[key], 1) for key in ("seconds", "cpu_seconds", "labelling_seconds")),
                 *(number(row["stages"][stage], 1) for stage in stages),
                 f"{row['peak_bytes'] / 2**30:.2f}",
             ]
@@ -103,9 +103,19 @@ def growth(series: str) -> Callable[[Figures], str]:
             # a size that stays the same, or nearly, explains no growth
             sizes = [row[axis] for row in found["rows"]]
             if max(sizes) >= 2 * max(min(sizes), 1):
-                costs = ("seconds", "cpu_seconds", *stages, "peak_bytes")
+                costs = ("seconds", "cpu_seconds", "labelling_seconds", *stages, "peak_bytes")
                 rows.append([f"exponent by {axis}", "", "", "", *(number(exponents[cost], 2) for cost in costs)])
-        header = ["points", "regions", "boxes", "pairs", "seconds", "CPU seconds", *stages, "peak GiB"]
+        header = [
+            "points",
+            "regions",
+            "boxes",
+            "pairs",
+            "seconds",
+            "CPU seconds",
+            "points to labels",
+            *stages,
+            "peak GiB",
+        ]
         fitted = f"Exponents over the rooms of at least {content['fit_from']:,} points"
         return with_notes(table(header, rows), [fitted, provenance(content)])
 

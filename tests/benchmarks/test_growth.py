@@ -24,6 +24,7 @@ def test_small_rooms_have_no_say() -> None:
             "pairs": 20,
             "seconds": points**2.0,
             "cpu_seconds": points**1.5,
+            "labelling_seconds": points**1.1,
             "peak_bytes": points,
             "stages": dict.fromkeys(STAGES, float(points)),
         }

@@ -95,10 +95,17 @@ def results(tmp_path: Path) -> Path:
         "pairs": 3,
         "seconds": 4.0,
         "cpu_seconds": 3.5,
+        "labelling_seconds": 2.5,
         "stages": seconds,
         "peak_bytes": 2**29,
     }
-    exponents = {"seconds": 1.25, "cpu_seconds": 1.5, "peak_bytes": None, **dict.fromkeys(seconds, 0.5)}
+    exponents = {
+        "seconds": 1.25,
+        "cpu_seconds": 1.5,
+        "labelling_seconds": 1.0,
+        "peak_bytes": None,
+        **dict.fromkeys(seconds, 0.5),
+    }
     series = {
         "rows": [{"points": 1000, **grown}, {"points": 4000, **grown}],
         "exponents": {"points": exponents, "pairs": exponents},
@@ -211,8 +218,8 @@ def test_calibration_stands_beside_the_constant(results: Path) -> None:
 
 def test_growth_has_its_exponents_below_sizes_that_grow(results: Path) -> None:
     text = table("growth", results)
-    assert cells(text, "4,000") == ["50", "2", "3", "4.0", "3.5", "1.0", "2.0", "0.50"]
-    assert cells(text, "exponent by points") == ["", "", "", "1.25", "1.50", "0.50", "0.50", "-"]
+    assert cells(text, "4,000") == ["50", "2", "3", "4.0", "3.5", "2.5", "1.0", "2.0", "0.50"]
+    assert cells(text, "exponent by points") == ["", "", "", "1.25", "1.50", "1.00", "0.50", "0.50", "-"]
     assert "exponent by pairs" not in text
 
 
