@@ -41,9 +41,9 @@ from stages.posteriors.determine import leave_to_posterior
 from stages.posteriors.engines.laplace import LaplaceEngine
 from stages.posteriors.graph import observations
 from stages.posteriors.graph.field import GraphPosterior, GraphProblem, solve_graph
+from stages.posteriors.graph.pairs import concluded_by_pairs, observed_by_pairs
 from stages.posteriors.infer import Prepared, prepare, solve_pairs
 from stages.pseudo_labels.build import build_labels
-from stages.pseudo_labels.fusion import fuse
 from stages.pseudo_labels.labels import PseudoLabels
 from stages.structures import PairPosteriors, Superpoints
 from stages.superpoints import affinity
@@ -99,8 +99,8 @@ def ways(case: Case, config: PosteriorsConfig) -> dict[str, Way]:
     for weights in product(SMOOTHNESS, TRUST):
         name = "classification, averaged, {:g} / {:g}".format(*weights)
         found[name] = partial(_modelled, case, averaged, problem, *weights)
-    found["a GP a pair, then the graph"] = partial(_smoothed_pairs, case, config, 1.0)
-    found["mean of prior and a GP a pair, then the graph"] = partial(_smoothed_pairs, case, config, 0.5)
+    found["a GP a pair, then the graph"] = partial(_smoothed_pairs, case, config, concluded_by_pairs)
+    found["mean of prior and a GP a pair, then the graph"] = partial(_smoothed_pairs, case, config, observed_by_pairs)
     found["a GP a pair alone"] = partial(_by_pairs, case, config)
     found["prior alone"] = partial(_joint, case, prior)
     found["prior and seeds alone"] = partial(_joint, case, problem.observation)
@@ -153,18 +153,12 @@ def _by_pairs(case: Case, config: PosteriorsConfig) -> PseudoLabels:
     return _labels(case, _pairs(case, config, case.prepared.view.order))
 
 
-def _smoothed_pairs(case: Case, config: PosteriorsConfig, share: float) -> PseudoLabels:
-    """The graph with fused posteriors of pairs as observations, for ``share`` of them, the prior for the rest.
-
-    Regions that a rule determined have no posterior of a pair and keep their prior.
-    """
-    prepared, ownership = case.prepared, case.prepared.ownership
-    canonical = np.arange(len(ownership.candidate))
-    boxes = fuse(_pairs(case, config, canonical), case.fusion).moments.probability
-    fused = np.concatenate([boxes, np.maximum(1.0 - boxes.sum(axis=0), 0.0)[None]])
-    mixed = share * fused + (1.0 - share) * ownership.prior
-    observed = np.where(ownership.owner < 0, mixed, ownership.prior).astype(np.float32)
-    return _regression(case, replace(prepared, ownership=replace(ownership, prior=observed)).graph())
+def _smoothed_pairs(
+    case: Case, config: PosteriorsConfig, observe: Callable[[PairPosteriors], Float64[np.ndarray, "K_plus_1 S"]]
+) -> PseudoLabels:
+    """The graph with what pairs conclude as observations, in the way of ``observe``."""
+    canonical = np.arange(len(case.prepared.ownership.candidate))
+    return _regression(case, case.prepared.graph(observe(_pairs(case, config, canonical))))
 
 
 def _tight(case: Case, problem: GraphProblem) -> PseudoLabels:

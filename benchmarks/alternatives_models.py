@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import csc_array, diags_array
-from scipy.sparse.linalg import SuperLU, splu
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import SuperLU
 from scipy.special import softmax
 
 from stages.posteriors.graph.field import GraphProblem
-from stages.posteriors.graph.sparse import inverse_diagonal
+from stages.posteriors.graph.sparse import factorised, inverse_diagonal
 from stages.typing import Bool, Float32, Float64, Int64
 
 STEPS = 1000
@@ -33,7 +33,7 @@ def mode(problem: GraphProblem, smoothness: float, trust: float) -> tuple[Float6
     precision = trust * problem.precision
     degree = np.asarray(problem.affinity.sum(axis=1)).ravel()
     bound = diags_array(smoothness * degree + precision / 2.0) - smoothness * problem.affinity
-    factors = splu(csc_array(bound), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    factors = factorised(csr_array(bound))
     latent = before = np.zeros_like(problem.observation)
     share = softmax(latent, axis=0)
     for step in range(STEPS):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import ndtr
 
 from stages.structures import Faces
-from stages.superpoints.split import points_in_boxes
+from stages.superpoints.split import count_pairs, points_in_boxes
 from stages.typing import Bool, Float32, Int32, Int64
 
 TOUCHING = 1e-6
@@ -28,21 +30,44 @@ REACH = 3.0
 """Standard deviations beyond which a point's side of a face is certain."""
 
 
+@dataclass(frozen=True, eq=False)
+class FaceContacts:
+    """Every point inside a box, and which of the box's faces it lies on."""
+
+    box: Int32[np.ndarray, " M"]
+    point: Int32[np.ndarray, " M"]
+    on_face: Bool[np.ndarray, "M 6"]
+    boxes: int
+
+    @property
+    def touched(self) -> float:
+        """Share of the faces that a point inside their box lies on; 0 without boxes."""
+        touched = np.zeros((self.boxes, 6), bool)
+        entry, face = np.nonzero(self.on_face)
+        touched[self.box[entry], face] = True
+        return float(touched.mean()) if self.boxes else 0.0
+
+
+def face_contacts(xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "K 6"]) -> FaceContacts:
+    """All points inside boxes, with the faces that they lie on."""
+    box, point = points_in_boxes(xyz, corners, TOUCHING)
+    return FaceContacts(box, point, np.abs(np.tile(xyz[point], 2) - corners[box]) <= TOUCHING, len(corners))
+
+
 def touching_regions(
-    xyz: Float32[np.ndarray, "N 3"],
-    superpoint: Int32[np.ndarray, " N"],
-    count: int,
-    corners: Float32[np.ndarray, "K 6"],
+    contacts: FaceContacts, superpoint: Int32[np.ndarray, " N"], count: int
 ) -> Bool[np.ndarray, "K S"]:
     """Regions of which a point inside box k lies on a face of it."""
-    box, point, on_face = _points_on_faces(xyz, corners)
-    touches = on_face.any(axis=1) & (superpoint[point] >= 0)
-    touching = np.zeros((len(corners), count), bool)
-    touching[box[touches], superpoint[point[touches]]] = True
+    region = superpoint[contacts.point]
+    touches = contacts.on_face.any(axis=1) & (region >= 0)
+    touching = np.zeros((contacts.boxes, count), bool)
+    touching[contacts.box[touches], region[touches]] = True
     return touching
 
 
-def trust_in_faces(xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "K 6"]) -> Faces:
+def trust_in_faces(
+    xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "K 6"], contacts: FaceContacts
+) -> Faces:
     """Whether boxes end where points end, by the share of their faces that a point lies on.
 
     Faces of boxes made from an object's points are touched (``exact``), those drawn by hand by chance alone
@@ -51,7 +76,7 @@ def trust_in_faces(xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray,
     """
     inner = corners + np.repeat(np.array([SHRUNK, -SHRUNK], np.float32), 3)
     thick = (inner[:, 3:] > inner[:, :3]).all(axis=1)
-    touched, chance = _touched_share(xyz, corners), _touched_share(xyz, inner[thick])
+    touched, chance = contacts.touched, face_contacts(xyz, inner[thick]).touched
     if touched >= chance + BEYOND_CHANCE:
         return Faces("exact", touched)
     return Faces("plain" if touched >= MANY else "uncertain", touched)
@@ -95,25 +120,5 @@ def soft_membership(
     for axis in range(3):
         x, own = xyz[point, axis], spread[box, axis]
         inside *= ndtr((x - low[box, axis]) / own) * ndtr((high[box, axis] - x) / own)
-    region = superpoint[point]
-    known = region >= 0
-    entry = box[known].astype(np.int64) * len(size) + region[known]
-    total = np.bincount(entry, inside[known], minlength=len(corners) * len(size)).reshape(len(corners), len(size))
+    total = count_pairs(box, superpoint[point], len(corners), len(size), inside)
     return (total / np.maximum(size, 1)).astype(np.float32)
-
-
-def _touched_share(xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "K 6"]) -> float:
-    """Share of the faces that a point inside their box lies on; 0 without boxes."""
-    box, _, on_face = _points_on_faces(xyz, corners)
-    touched = np.zeros((len(corners), 6), bool)
-    entry, face = np.nonzero(on_face)
-    touched[box[entry], face] = True
-    return float(touched.mean()) if len(corners) else 0.0
-
-
-def _points_on_faces(
-    xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "K 6"]
-) -> tuple[Int32[np.ndarray, " M"], Int32[np.ndarray, " M"], Bool[np.ndarray, "M 6"]]:
-    """All (box, point inside it), and which of the box's six faces the point lies on."""
-    box, point = points_in_boxes(xyz, corners, TOUCHING)
-    return box, point, np.abs(np.tile(xyz[point], 2) - corners[box]) <= TOUCHING

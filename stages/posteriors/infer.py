@@ -16,7 +16,7 @@ from stages.posteriors.config import PosteriorsConfig, RuleName
 from stages.posteriors.determine import Ownership, determine, leave_to_posterior
 from stages.posteriors.engines.base import Engine, PairSolution
 from stages.posteriors.evidence.combine import evidence_against
-from stages.posteriors.faces import face_deviation, soft_membership, touching_regions, trust_in_faces
+from stages.posteriors.faces import face_contacts, face_deviation, soft_membership, touching_regions, trust_in_faces
 from stages.posteriors.graph.field import GraphProblem, solve_graph
 from stages.posteriors.graph.observations import graph_problem
 from stages.posteriors.graph.pairs import observed_by_pairs
@@ -95,24 +95,6 @@ def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig) ->
     return Prepared(view, superpoints, ownership, faces, seed)
 
 
-def infer(
-    scene: Scene,
-    superpoints: Superpoints,
-    features: RegionFeatures,
-    config: PosteriorsConfig,
-    engine: Engine | None,
-) -> PairPosteriors:
-    """Determined regions and the posteriors of the contested ones, by ``engine`` where the configuration names one of
-    pairs, jointly, or by the configuration's rule.
-
-    Raises ValueError for rule ``truth`` on a scan without instances.
-    """
-    prepared = prepare(scene, superpoints, config)
-    pairs = [] if engine is None else prepared.pairs(features, config)
-    (solutions,) = solve_pairs([pairs], engine)
-    return conclude(prepared, config, engine, pairs, solutions)
-
-
 def conclude(
     prepared: Prepared,
     config: PosteriorsConfig,
@@ -147,10 +129,10 @@ def _faces(
     """
     corners, finite = view.scene.boxes.corners, view.superpoint >= 0
     xyz = view.scene.xyz[finite]
-    found = trust_in_faces(xyz, corners)
-    faces = found if trust == "auto" else replace(found, trust=trust)
+    contacts = face_contacts(xyz, corners)
+    faces = trust_in_faces(xyz, corners, contacts) if trust == "auto" else Faces(trust, contacts.touched)
     if faces.trust == "exact":
-        return faces, touching_regions(xyz, view.superpoint[finite], len(view.size), corners)
+        return faces, touching_regions(contacts, view.superpoint[finite], len(view.size))
     if faces.trust == "uncertain":
         faces = replace(faces, deviation=deviation or face_deviation(xyz, corners))
     return faces, None

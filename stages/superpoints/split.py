@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.superpoints.compilation import compiled
-from stages.typing import Bool, Float32, Int32, Int64
+from stages.typing import Bool, Float32, Float64, Int32, Int64, Shaped
 
 
 def in_box(xyz: Float32[np.ndarray, "N 3"], corners: Float32[np.ndarray, "6"], margin: float) -> Bool[np.ndarray, " N"]:
@@ -57,12 +57,20 @@ def _inside(
 
 
 def count_pairs(
-    row: Int32[np.ndarray, " M"], column: Int32[np.ndarray, " M"], rows: int, columns: int
-) -> Int64[np.ndarray, "R C"]:
-    """How often each (row, column) occurs, say points of each box in each region; columns of -1 are left out."""
+    row: Int32[np.ndarray, " M"],
+    column: Int32[np.ndarray, " M"],
+    rows: int,
+    columns: int,
+    weight: Float64[np.ndarray, " M"] | None = None,
+) -> Shaped[np.ndarray, "R C"]:
+    """How often each (row, column) occurs, say points of each box in each region; columns of -1 are left out.
+
+    int64, or with a ``weight`` each float64 sums of those.
+    """
     known = column >= 0
     key = row[known].astype(np.int64) * columns + column[known]
-    return np.bincount(key, minlength=rows * columns).reshape(rows, columns)
+    weights = None if weight is None else weight[known]
+    return np.bincount(key, weights, minlength=rows * columns).reshape(rows, columns)
 
 
 def same_boxes(

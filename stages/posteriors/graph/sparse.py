@@ -19,10 +19,13 @@ def solve_sparse(
     """
     if not len(weighted.T):
         return np.zeros_like(weighted), np.zeros(0)
-    factors = splu(
-        csc_array(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-    )
+    factors = factorised(matrix)
     return factors.solve(np.ascontiguousarray(weighted.T)).T, inverse_diagonal(factors)
+
+
+def factorised(matrix: csr_array) -> SuperLU:
+    """Factors of a symmetric, diagonally dominant matrix, with its pivots on the diagonal."""
+    return splu(csc_array(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 
 def inverse_diagonal(factors: SuperLU) -> Float64[np.ndarray, " S"]:

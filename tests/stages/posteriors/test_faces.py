@@ -6,6 +6,7 @@ from stages.posteriors.faces import (
     GAP_TO_DEVIATION,
     LARGEST_DEVIATION,
     USUAL_DEVIATION,
+    face_contacts,
     face_deviation,
     soft_membership,
     touching_regions,
@@ -21,6 +22,10 @@ def cloud(count: int = 4000, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).random((count, 3)) * 4 - 1).astype(np.float32)
 
 
+def trusted(xyz: np.ndarray, corners: np.ndarray) -> Faces:
+    return trust_in_faces(xyz, corners, face_contacts(xyz, corners))
+
+
 def hull(points: np.ndarray) -> np.ndarray:
     return np.r_[points.min(axis=0), points.max(axis=0)].astype(np.float32)
 
@@ -29,24 +34,24 @@ def test_boxes_made_from_points_are_exact_and_moved_ones_are_not() -> None:
     xyz = cloud()
     inside = ((xyz > BOX[0, :3]) & (xyz < BOX[0, 3:])).all(axis=1)
     made = hull(xyz[inside])[None]
-    assert trust_in_faces(xyz, made) == Faces("exact", 1.0)
-    assert trust_in_faces(xyz, made + np.float32(0.004)) == Faces("uncertain", 0.0)
+    assert trusted(xyz, made) == Faces("exact", 1.0)
+    assert trusted(xyz, made + np.float32(0.004)) == Faces("uncertain", 0.0)
 
 
 def test_on_rounded_coordinates_chance_touches_faces() -> None:
     xyz = np.round(cloud(60_000), 2)
-    assert trust_in_faces(xyz, np.round(BOX + np.float32(0.013), 2)) == Faces("plain", 1.0)
+    assert trusted(xyz, np.round(BOX + np.float32(0.013), 2)) == Faces("plain", 1.0)
 
 
 def test_no_boxes_and_no_points_are_not_exact() -> None:
-    assert trust_in_faces(cloud(), BOX[:0]) == Faces("uncertain", 0.0)
-    assert trust_in_faces(cloud()[:0], BOX) == Faces("uncertain", 0.0)
+    assert trusted(cloud(), BOX[:0]) == Faces("uncertain", 0.0)
+    assert trusted(cloud()[:0], BOX) == Faces("uncertain", 0.0)
 
 
 def test_regions_that_touch() -> None:
     xyz = np.array([[0, 1, 0.5], [0.5, 1, 0.5], [0.5, 2, 0.5], [1, 5, 1], [0.5, 0.5, 1]], np.float32)
     superpoint = np.array([0, 1, 1, 2, -1], np.int32)
-    assert touching_regions(xyz, superpoint, 3, BOX).tolist() == [[True, True, False]]
+    assert touching_regions(face_contacts(xyz, BOX), superpoint, 3).tolist() == [[True, True, False]]
 
 
 def test_soft_membership_by_hand() -> None:

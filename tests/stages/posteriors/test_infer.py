@@ -11,7 +11,7 @@ from stages.posteriors.engines.base import Engine
 from stages.posteriors.engines.laplace import LaplaceEngine
 from stages.posteriors.engines.linear import LinearEngine
 from stages.posteriors.engines.regression import RegressionEngine
-from stages.posteriors.infer import infer
+from stages.posteriors.infer import conclude, prepare, solve_pairs
 from stages.pseudo_labels.build import build_labels
 from stages.pseudo_labels.labels import PseudoLabels
 from stages.structures import Boxes, Scene
@@ -33,7 +33,10 @@ def label(scene: Scene, **options: object) -> PseudoLabels:
         scene.xyz, scene.rgb, normals, ids, len(superpoints), ("position", "color", "normal"), 1.0
     )
     engine = ENGINES.get("laplace" if config.observations == "pairs" else config.engine)
-    posteriors = infer(scene, superpoints, features, config, engine)
+    prepared = prepare(scene, superpoints, config)
+    pairs = [] if engine is None else prepared.pairs(features, config)
+    (solutions,) = solve_pairs([pairs], engine)
+    posteriors = conclude(prepared, config, engine, pairs, solutions)
     return build_labels(scene, superpoints, posteriors, "coupling")
 
 
