@@ -26,8 +26,9 @@ import numpy as np
 import torch
 
 from benchmarks.published import BatchedGpytorch, PublishedEngine
+from benchmarks.rendering_engines import engines_in_full
 from benchmarks.scene_labels import Answers, Problems, agreement, answers_of_graphs, answers_of_pairs, problems_of
-from benchmarks.tables import Seconds, described, machine, number, table, timed, write_json
+from benchmarks.tables import Seconds, described, machine, timed, write_json
 from benchmarks.workload import Configuration, Load, Partitioned, folder_load, mesh_free, partition, rooms_load
 from stages.posteriors.engines.base import Engine, PairProblem, PairSolution
 from stages.posteriors.graph.field import solve_graph
@@ -35,14 +36,10 @@ from stages.posteriors.graph.field import solve_graph
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED, BATCHED, OURS, LAPLACE = "published", "published, gpytorch batched", "published, our batches", "laplace"
 GRAPH = "joint on the region graph"
-RELEASED_ROOM = (53.0, 135.0)
-"""Seconds that the released generator took for a room of 300,000 points and about 2,300 regions, on another CPU."""
 SLOW = (PUBLISHED, BATCHED, OURS)
 """solved for a sample of the pairs where all would take too long"""
-CONFIGURATIONS: dict[Configuration, str] = {
-    "paper": "problems of `paper` (published settings)",
-    "folder": "problems of the default",
-}
+CONFIGURATIONS: tuple[Configuration, ...] = ("paper", "folder")
+"""the published settings first: README compares with the first row of the first"""
 
 
 @dataclass(frozen=True)
@@ -197,58 +194,18 @@ def _same_side(solved: dict[int, PairSolution], others: dict[int, PairSolution])
     return float(np.concatenate(same).mean())
 
 
-def show(
-    load: Load, configuration: Configuration, partitioned: Partitioned, rows: list[Row], problems: Problems
-) -> str:
+def shown(partitioned: Partitioned, problems: Problems, entry: dict[str, Any]) -> str:
     """The table of one load under one configuration, with what one must know to read it."""
     sizes = np.array([len(p.feature) for scene in problems.scenes for p in scene])
     contested = np.array([len(p.contested_feature) for scene in problems.scenes for p in scene])
     scenes = len(problems.scenes)
-    regions = np.mean([len(scan.superpoints) for scan in partitioned.scans])
-    published = rows[0].cpu_seconds_a_scene
-    lines = [
-        f"### {load.name}, {CONFIGURATIONS[configuration]}",
-        "",
-        f"{scenes} scenes of {regions:,.0f} regions; {len(sizes) / scenes:.1f} pairs a scene, in the median with "
-        f"{np.median(sizes):.0f} determined (at most {sizes.max()}) and {np.median(contested):.0f} contested regions. "
-        f"Not in the table: the command up to the features {partitioned.seconds / scenes:.1f} s a scene, candidates, "
-        f"evidence and pairs {problems.seconds / scenes:.2f} s a scene.",
-        "",
-    ]
-    header = [
-        "engine", "s a scene", "CPU s a scene", "speed-up", "CPU ms a pair", "label AP", "AP50",
-        "owner as published", "owner as laplace", "side as published", "failed", "warm-up s",
-    ]  # fmt: skip
-    cells = []
-    for row in rows:
-        error = f" ± {row.standard_error:.2f}" if row.standard_error else ""
-        cells.append([
-            row.engine + (" (sample)" if 0 < row.timed_pairs < row.all_pairs else ""), number(row.seconds_a_scene),
-            number(row.cpu_seconds_a_scene) + error, f"{published / row.cpu_seconds_a_scene:.1f} x",
-            number(row.milliseconds_a_pair, 2), number(row.label_ap), number(row.label_ap50),
-            number(row.as_published, 4), number(row.as_laplace, 4), number(row.side_as_published, 4),
-            str(row.failed), number(row.warm_up_seconds, 2),
-        ])  # fmt: skip
-    lines += [table(header, cells), "", *_notes(load, configuration, rows), ""]
-    return "\n".join(lines)
-
-
-def _notes(load: Load, configuration: Configuration, rows: list[Row]) -> list[str]:
-    """What the table does not say by itself."""
-    notes = []
-    sampled = [row for row in rows if 0 < row.timed_pairs < row.all_pairs]
-    if sampled:
-        notes.append(
-            f"(sample): a seeded sample of {sampled[0].timed_pairs} of the {sampled[0].all_pairs} pairs was timed and "
-            "extrapolated, and there are no labels; sides are compared on these pairs."
-        )
-    if configuration == "paper" and "rooms" in load.name:
-        low, high = RELEASED_ROOM
-        notes.append(
-            f"The released generator took {low:.0f} to {high:.0f} s for a room of 300,000 points and about 2,300 "
-            f"regions on another CPU; its engine alone takes {rows[0].seconds_a_scene:.1f} s here."
-        )
-    return notes
+    about = (
+        f"Pairs have in the median {np.median(sizes):.0f} determined (at most {sizes.max()}) and "
+        f"{np.median(contested):.0f} contested regions. Not in the table: the command up to the features "
+        f"{partitioned.seconds / scenes:.1f} s a scene, candidates, evidence and pairs "
+        f"{problems.seconds / scenes:.2f} s a scene."
+    )
+    return f"{engines_in_full({'machine': machine(), 'tables': [entry]})} {about}\n"
 
 
 def loads(arguments: argparse.Namespace, folder: Path) -> list[Load]:
@@ -288,19 +245,18 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             for configuration in CONFIGURATIONS:
                 partitioned = partition(load, configuration, folder / f"{configuration}{number_of_load}")
                 rows, problems = measure(partitioned, arguments.limit, arguments.sample, arguments.seed)
-                print(show(load, configuration, partitioned, rows, problems), flush=True)
-                figures["tables"].append(
-                    {
-                        "load": load.name,
-                        "configuration": configuration,
-                        "scenes": len(problems.scenes),
-                        "pairs": sum(len(scene) for scene in problems.scenes),
-                        "regions": [len(scan.superpoints) for scan in partitioned.scans],
-                        "command_seconds": partitioned.seconds,
-                        "preparation_seconds": problems.seconds,
-                        "rows": [vars(row) for row in rows],
-                    }
-                )
+                entry = {
+                    "load": load.name,
+                    "configuration": configuration,
+                    "scenes": len(problems.scenes),
+                    "pairs": sum(len(scene) for scene in problems.scenes),
+                    "regions": [len(scan.superpoints) for scan in partitioned.scans],
+                    "command_seconds": partitioned.seconds,
+                    "preparation_seconds": problems.seconds,
+                    "rows": [vars(row) for row in rows],
+                }
+                print(shown(partitioned, problems, entry), flush=True)
+                figures["tables"].append(entry)
     return figures
 
 
@@ -311,9 +267,9 @@ def main() -> None:
     parser.add_argument("--boxes", default=os.environ.get("BOXGP_SCANNET_BOXES"), help="scannet_boxes.npz")
     parser.add_argument("--loads", default="real,rooms,scannet", help="which loads")
     parser.add_argument("--rooms", type=int, default=2, help="built-in rooms")
-    parser.add_argument("--scannet", type=int, default=8, help="ScanNet-shaped scenes")
-    parser.add_argument("--limit", type=float, default=600.0, help="seconds an engine may take for a load; see above")
-    parser.add_argument("--sample", type=int, default=40, help="pairs of the sample")
+    parser.add_argument("--scannet", type=int, default=4, help="ScanNet-shaped scenes")
+    parser.add_argument("--limit", type=float, default=100.0, help="seconds an engine may take for a load; see above")
+    parser.add_argument("--sample", type=int, default=12, help="pairs of the sample")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

@@ -29,8 +29,9 @@ from scipy.sparse import csr_array
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # of a script, only its own folder is on the path
 
+from benchmarks import rendering_engines
 from benchmarks.published import PublishedEngine
-from benchmarks.tables import described, machine, number, table, write_json
+from benchmarks.tables import described, machine, write_json
 from stages.posteriors.engines.base import Engine, PairProblem, PairSolution
 from stages.posteriors.engines.laplace import LaplaceEngine
 from stages.posteriors.engines.padding import Precision
@@ -194,16 +195,7 @@ def solve(file: Path, device: str, dtype: Precision, sample: int) -> dict[str, A
             f"{configuration}: {scenes} scenes, {len(size)} pairs, determined {np.median(size):.0f} to {size.max()}\n"
         )
         figures[configuration] = {"scenes": scenes, "rows": rows}
-        cells = [
-            [
-                row["engine"], str(row["problems"]), number(row["seconds"], 2), number(row["seconds"] / scenes, 4),
-                f"{row['largest_difference']:.1e}", f"{100 * row['same_side']:.2f} %", str(row["failed"]),
-                number(row["peak_memory_gib"], 2),
-            ]
-            for row in rows
-        ]  # fmt: skip
-        header = ["engine", "problems", "seconds", "a scene", "largest difference", "same side", "failed", "peak GiB"]
-        print(table(header, cells) + "\n", flush=True)
+    print(rendering_engines.gpu({"machine": machine(), **figures}))
     return figures
 
 

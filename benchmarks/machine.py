@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import rendering_engines
 from benchmarks.published import BatchedGpytorch, PublishedEngine
-from benchmarks.tables import described, machine, number, table, timed, write_json
+from benchmarks.tables import machine, timed, write_json
 from stages.posteriors.engines.base import Engine, PairProblem, PairSolution
 from stages.posteriors.engines.laplace import LaplaceEngine
 from stages.posteriors.engines.padding import CPU_ENTRIES
@@ -135,23 +136,10 @@ def shares(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def run() -> dict[str, Any]:
     """Both tables, printed; returns their figures."""
     torch.set_num_threads(1)
-    print(f"{described(machine())}\n\nBillions of operations a second of processor time, one thread\n")
     measured = rates()
-    columns = [f"{operation}_{name}" for operation in ("cholesky", "product") for name in PRECISIONS]
-    rows = [[str(row["n"]), str(row["batch"]), *(number(row[column], 1) for column in columns)] for row in measured]
-    print(table(["n", "batch", *(column.replace("_", " ") for column in columns)], rows), flush=True)
-    print("\nEngines: processor time a problem, counted operations, share of the rate of a Cholesky of that size\n")
-    reached = shares(measured)
-    cells = [
-        [
-            str(row["n"]), row["engine"], row["precision"], number(row["steps"], 1), number(row["milliseconds"], 2),
-            number(row["gigaflops"], 4), number(row["rate"], 2), f"{100 * row['share']:.0f} %",
-        ]
-        for row in reached
-    ]  # fmt: skip
-    header = ["n", "engine", "precision", "steps", "ms a problem", "10^9 operations", "10^9 a second", "share"]
-    print(table(header, cells))
-    return {"rates": measured, "engines": reached}
+    figures = {"rates": measured, "engines": shares(measured)}
+    print(rendering_engines.machine({"machine": machine(), **figures}))
+    return figures
 
 
 def main() -> None:

@@ -66,6 +66,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--seeds", default="0,1,2", help="seeds with commas between; --quick: the first alone")
     parser.add_argument("--conditions", default=",".join(CONDITIONS), help="which conditions; no comma is in a name")
+    parser.set_defaults(rooms=2)
     chosen = parser.parse_args()
     seeds = [int(seed) for seed in chosen.seeds.split(",")][: 1 if chosen.quick else None]
     content: dict[str, Any] = {**about(chosen.quick), "seeds": seeds}

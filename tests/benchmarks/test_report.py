@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rendering_engines import engines_in_full
 from benchmarks.report import DOCUMENTS, MARKED, RESULTS, ROOT, TABLES, fill, table
 
 QUALITY = {"objects": 5, "ap": 0.5, "ap50": 0.75, "ap25": 1.0, "ap90": 0.25, "mean_iou": 0.6}
@@ -65,6 +66,7 @@ def figures(ap: float) -> dict[str, Any]:
 def timed(engine: str, seconds: float) -> dict[str, Any]:
     names = ("seconds_a_scene", "label_ap", "label_ap50", "as_published", "as_laplace", "side_as_published")
     spent = {"cpu_seconds_a_scene": seconds, "standard_error": 0.0, "milliseconds_a_pair": 1.0, "warm_up_seconds": 2.0}
+    spent |= {"timed_pairs": 12 if engine == "joint" else 30, "all_pairs": 30}
     return {"engine": engine, "failed": 0, **spent, **dict.fromkeys(names, 0.5)}
 
 
@@ -228,6 +230,17 @@ def test_engines_are_compared_with_the_published_one_on_each_load(results: Path)
     assert cells(text, "problems of `paper`: ours") == ["1.500", "4.0", "0.500", "-", "-", "-"]
     assert cells(text, "problems of `paper`: joint") == ["-", "-", "-", "0.500", "4.0", "0.500"]
     assert cells(text, "problems of the default: published") == ["-", "-", "-", "2.000", "1.0", "0.500"]
-    assert table("engines_in_full", results).count("2 scenes, second, ") == 2
+    in_full = table("engines_in_full", results)
+    assert in_full.count("2 scenes, second, ") == 2
+    assert (
+        "sample of 12 of the 30 pairs and extrapolated, without labels; sides are compared on these pairs: joint."
+        in in_full
+    )
+    assert "released generator" not in in_full
+    rooms = engines_in_full(
+        {"machine": MACHINE, "tables": [load("built-in rooms", "paper", [timed("published", 6.0)])]}
+    )
+    assert "took 53 to 135 s" in rooms
+    assert "its engine alone takes 0.5 s here" in rooms
     assert cells(table("gpu", results), "ours")[1:3] == ["3.00", "1.5000"]
     assert cells(table("reduction", results), "50")[:4] == ["70", "0.250", "0.50000", "1.25 %"]
