@@ -16,6 +16,8 @@ from pipeline.errors import StoreError
 
 ABANDONED_SECONDS = 24 * 3600.0
 """A temporary file of another host is taken for abandoned when it is older."""
+_PARENTS = ("", "*/", "round_*/*/", "failures/*/", "failures/round_*/*/", "submissions/*/", "submissions/*/*/")
+"""Folders of a run where temporary siblings may lie: not the results themselves, which may be very many."""
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space, then run again",
     errno.EDQUOT: "the disk quota is used up: free some space, then run again",
@@ -73,8 +75,7 @@ def sweep(output: Path) -> list[Path]:
 
     A temporary file or folder is left over when its process is dead on this host, or when it is older than a day.
     """
-    # results lie at most two folders deep: round_00/<stage>/<scene>
-    found = [path for depth in ("", "*/", "*/*/") for path in output.glob(f"{depth}.*@*@*@*")]
+    found = [path for parents in _PARENTS for path in output.glob(f"{parents}.*@*@*@*")]
     abandoned = [path for path in found if _abandoned(path)]
     for path in abandoned:
         remove(path)

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BoxgpError
+from pipeline.interrupts import CTRL_C, SIGTERM, exit_code, terminate_like_interrupt
 
 if TYPE_CHECKING:
     from pipeline.stage import Stage
 
-DONE, FAILED, NOTHING_STARTED, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, NOTHING_STARTED, BROKEN = 0, 1, 2, 3
 
 _DESCRIPTION = """\
 Instance masks with calibrated uncertainty, from 3D scans annotated only with boxes."""
@@ -29,7 +30,7 @@ first steps:
   boxgp stages                 all options of all stages, for your own YAML file
 
 exit codes: 0 all done; 1 some scenes failed, the others are done; 2 nothing could start (configuration, input,
-output); 3 an error in boxgp itself; 130 stopped with Ctrl-C"""
+output); 3 an error in boxgp itself; 130 stopped with Ctrl-C, 143 with SIGTERM"""
 _RUN = """\
 Runs the stages of a configuration on all its scenes. What is done already, with the same inputs, options and version,
 is kept; a scene that fails is reported at the end while the others go on."""
@@ -43,6 +44,7 @@ a YAML file (my.yaml, ./my), or the name of a built-in configuration (demo)"""
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line; returns the exit code (see ``boxgp --help``)."""
     arguments = _parser().parse_args(argv)
+    terminate_like_interrupt()
     try:
         code = _run_command(arguments)
         sys.stdout.flush()
@@ -50,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whoever read our output has stopped (`boxgp stages | head`); Python must not complain when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+    except KeyboardInterrupt as stop:
+        code = exit_code(stop)
     except BoxgpError as error:
         if arguments.debug:
             _print_traceback()
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 (the last line of defence: a message instead of a traceback)
         _report_unexpected(error, arguments.debug)
         return BROKEN
-    if code == INTERRUPTED:
+    if code in {CTRL_C, SIGTERM}:
         print("boxgp: stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
     return code
 
@@ -195,11 +197,16 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command = commands.add_parser("run", help="compute what is missing", description=_RUN)
     _add_selection(command)
     command.add_argument(
+        "--executor",
+        metavar="NAME",
+        help="where to compute: local (default), dask, dask-slurm, dask-pbs, dask-lsf, dask-sge, slurm, or a YAML file "
+        "of your own; its options are those of section `executor`",
+    )
+    command.add_argument(
         "--workers",
         metavar="N",
         type=_count,
-        default=0,
-        help="processes that work at the same time (default: 0, everything in this process)",
+        help="processes that work at the same time (default: 0, everything in this process; dask: one a core)",
     )
 
 

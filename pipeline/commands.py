@@ -11,10 +11,11 @@ from pathlib import Path
 
 from pipeline.config import RunConfig, check_scene_ids, configuration_schema, load_config, read_scene_ids
 from pipeline.errors import ConfigurationError, InputError
-from pipeline.executors.local import run_plan
+from pipeline.executors.choose import executor_for
+from pipeline.failures import read_failures
 from pipeline.plan import make_plan
 from pipeline.progress import progress_on
-from pipeline.records import read_failures
+from pipeline.run import run_plan
 from pipeline.show import count, stage_listing
 from pipeline.show_run import end_of_run, failure_listing, plan_listing, plan_table, run_heading, shown, status_table
 from pipeline.stage import Stage
@@ -25,17 +26,19 @@ Stages = Sequence[tuple[str, type[Stage]]]
 
 def run(arguments: argparse.Namespace, stages: Stages) -> int:
     """``boxgp run``: computes what is missing; returns the exit code."""
-    planned = _planned(arguments, stages)
-    print(run_heading(planned, arguments.workers), flush=True)
-    outcome = run_plan(planned, workers=arguments.workers, progress=progress_on(sys.stderr))
+    config = configuration(arguments, stages)
+    planned = planned_run(arguments, config, stages)
+    executor = executor_for(config.executor, planned.output)
+    print(run_heading(planned, executor.description), flush=True)
+    outcome = run_plan(planned, executor, progress_on(sys.stderr))
     print(f"\n{end_of_run(planned, outcome)}")
     return outcome.exit_code
 
 
 def plan(arguments: argparse.Namespace, stages: Stages) -> int:
     """``boxgp plan``: what would run, and why."""
-    planned = _planned(arguments, stages)
-    print(f"{len(planned.pending)} of {count(len(planned.tasks), 'task')} would run in {shown(planned.output)}\n")
+    planned = planned_run(arguments, configuration(arguments, stages), stages)
+    print(f"{planned.pending} of {count(planned.size, 'task')} would run in {shown(planned.output)}\n")
     print(plan_table(planned))
     if arguments.verbose:
         print(f"\n{plan_listing(planned)}")
@@ -84,8 +87,18 @@ def list_stages(arguments: argparse.Namespace, stages: Stages) -> int:
     return 0
 
 
-def _planned(arguments: argparse.Namespace, stages: Stages) -> Plan:
-    config = load_config(arguments.configuration, arguments.overrides, [stage for _, stage in stages])
+def configuration(arguments: argparse.Namespace, stages: Stages) -> RunConfig:
+    """The configuration that a command line asks for."""
+    overrides = [*arguments.overrides]
+    if getattr(arguments, "workers", None) is not None:
+        overrides.append(f"executor.workers={arguments.workers}")
+    return load_config(
+        arguments.configuration, overrides, [stage for _, stage in stages], getattr(arguments, "executor", None)
+    )
+
+
+def planned_run(arguments: argparse.Namespace, config: RunConfig, stages: Stages) -> Plan:
+    """The plan that a command line asks for."""
     output = Path("outputs", config.name) if arguments.output is None else Path(arguments.output).expanduser()
     first, last = stage_range(arguments.stage)
     return make_plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
-from pipeline.documents import Key, Origin, dotted, origin_of, read_chain, read_overrides
+from pipeline.documents import Key, Origin, dotted, origin_of, read_chain, read_executor, read_overrides
 from pipeline.errors import ConfigurationError
+from pipeline.executors.config import ExecutorConfig, LocalExecutor
 from pipeline.schema import Node, Schema
 from pipeline.stage import SCENE_ID, Stage, StageConfig
 
@@ -35,6 +36,7 @@ class General(StageConfig):
     seed: int = Field(0, ge=0, description="all random numbers of the run derive from it")
     strict: bool = Field(False, description="refuse steps over all scenes while a scene of them is missing")
     splits: Splits = Field(Splits(), description="scenes for training, validation and test")
+    executor: ExecutorConfig = Field(LocalExecutor(), description="where the run computes; see --executor")
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,14 @@ class RunConfig:
     """stage name -> its validated configuration object"""
     splits: Mapping[str, tuple[str, ...]]
     """train, val and test -> scene ids; empty where nothing was given"""
+    executor: ExecutorConfig = field(default_factory=LocalExecutor, compare=False)
+    """where it computes, on which no result depends"""
 
     def resolved(self) -> dict[str, Any]:
-        """Plain values of every key, defaults included, paths absolute; as a YAML file they load back to the same."""
+        """Plain values of every key that decides results, defaults included, paths absolute.
+
+        As a YAML file they load back to the same.
+        """
         sections = {name: section.model_dump(mode="json") for name, section in self.sections.items()}
         splits = {name: list(scenes) for name, scenes in self.splits.items()}
         return {"seed": self.seed, "strict": self.strict, "splits": splits, **sections}
@@ -67,18 +74,22 @@ def configuration_schema(stages: Sequence[type[Stage]]) -> Schema:
     return Schema(configuration_model(stages).model_json_schema())
 
 
-def load_config(name_or_path: str, overrides: Sequence[str], stages: Sequence[type[Stage]]) -> RunConfig:
+def load_config(
+    name_or_path: str, overrides: Sequence[str], stages: Sequence[type[Stage]], executor: str | None = None
+) -> RunConfig:
     """The configuration of a built-in name or YAML file with its bases, changed by ``--set a.b=v`` overrides.
 
-    Later documents win: base, file, overrides; mappings are merged, lists and scalars replaced. Raises
-    ConfigurationError that lists all problems at once, each with file, key and what is valid there.
+    ``executor`` is the built-in name or YAML file of one. Later documents win: base, file, executor, overrides;
+    mappings are merged, lists and scalars replaced. Raises ConfigurationError that lists all problems at once, each
+    with file, key and what is valid there.
     """
     path, documents = read_chain(name_or_path)
+    documents += [] if executor is None else read_executor(executor)
     documents.append(read_overrides(overrides))
     model = configuration_model(stages)
     schema = Schema(model.model_json_schema())
-    mappings = {"splits", *(stage.name for stage in stages)}
-    values: dict[str, Any] = {}
+    mappings = {"splits", "executor", *(stage.name for stage in stages)}
+    values: dict[str, Any] = {"executor": {"kind": "local"}}  # unless a document says otherwise
     origins: dict[Key, Origin] = {}
     for document in documents:
         # a section without keys under it reads as null
@@ -216,7 +227,7 @@ def _run_config(name: str, validated: Any, origins: Mapping[Key, Origin], stages
     if problems:
         raise _refusal(name, problems)
     sections = {stage.name: getattr(validated, stage.name) for stage in stages}
-    return RunConfig(name, validated.seed, validated.strict, sections, splits)
+    return RunConfig(name, validated.seed, validated.strict, sections, splits, validated.executor)
 
 
 def read_scene_ids(path: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -110,13 +110,19 @@ def dotted(key: Sequence[str]) -> str:
     return ".".join(key)
 
 
-def builtin_names() -> dict[str, Path]:
-    """The configurations that come with boxgp: name -> file."""
+Kind = Literal["configuration", "executor"]
+"""what a document is about: what to compute, or where"""
+
+
+def builtin_names(kind: Kind = "configuration") -> dict[str, Path]:
+    """The documents that come with boxgp: name -> file."""
     folder = Path(str(resources.files("configs")))
+    if kind == "executor":
+        folder /= "executors"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def find_document(name_or_path: str, folder: Path) -> Path:
+def find_document(name_or_path: str, folder: Path, kind: Kind = "configuration") -> Path:
     """The file of a built-in name or of a path (anything with a YAML suffix or a separator) relative to ``folder``.
 
     Raises ConfigurationError where there is none.
@@ -125,16 +131,16 @@ def find_document(name_or_path: str, folder: Path) -> Path:
         path = folder / Path(name_or_path).expanduser()
         if not path.is_file():
             reason = "is a folder, not a YAML file" if path.is_dir() else "does not exist"
-            raise ConfigurationError(f"configuration file {path} {reason}")
+            raise ConfigurationError(f"{kind} file {path} {reason}")
         return path
-    builtins = builtin_names()
+    builtins = builtin_names(kind)
     if name_or_path in builtins:
         return builtins[name_or_path]
     near = get_close_matches(name_or_path, builtins, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."
     listing = ", ".join(builtins) or "none"
     raise ConfigurationError(
-        f"there is no built-in configuration {name_or_path!r}{hint} Built-in: {listing}. "
+        f"there is no built-in {kind} {name_or_path!r}{hint} Built-in: {listing}. "
         f"A file of your own needs its suffix: {name_or_path}.yaml or ./{name_or_path}"
     )
 
@@ -155,12 +161,12 @@ def read_document(path: Path, label: str) -> Document:
     return Document(label, reader.value or {}, reader.origins)
 
 
-def read_chain(name_or_path: str) -> tuple[Path, list[Document]]:
+def read_chain(name_or_path: str, kind: Kind = "configuration") -> tuple[Path, list[Document]]:
     """The file that was asked for, and the documents of the run: the deepest base first, the file itself last.
 
     ``base`` is taken out of their values. Raises ConfigurationError for missing files, wrong YAML and circles.
     """
-    path = find_document(name_or_path, Path())
+    path = find_document(name_or_path, Path(), kind)
     documents: list[Document] = []
     seen: list[Path] = []
     current: Path | None = path
@@ -172,11 +178,11 @@ def read_chain(name_or_path: str) -> tuple[Path, list[Document]]:
         seen.append(resolved)
         document = read_document(current, str(current))
         documents.insert(0, document)
-        current = _base(document, current)
+        current = _base(document, current, kind)
     return path, documents
 
 
-def _base(document: Document, path: Path) -> Path | None:
+def _base(document: Document, path: Path, kind: Kind) -> Path | None:
     base = document.values.pop("base", None)
     if base is None:
         return None
@@ -184,9 +190,20 @@ def _base(document: Document, path: Path) -> Path | None:
     if not isinstance(base, str):
         raise ConfigurationError(f"{where}: base: {base!r} given; expected one built-in name or the path of one file")
     try:
-        return find_document(base, path.parent)
+        return find_document(base, path.parent, kind)
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: base: {error}") from error
+
+
+def read_executor(name_or_path: str) -> list[Document]:
+    """The documents of ``--executor``; raises ConfigurationError where they hold anything but the key ``executor``."""
+    _, documents = read_chain(name_or_path, "executor")
+    for document in documents:
+        for key in document.values:
+            if key != "executor":
+                where = document.origins[(key,)].label
+                raise ConfigurationError(f"{where}: {key}: the file of an executor holds the key `executor` alone")
+    return documents
 
 
 def read_overrides(overrides: Sequence[str]) -> Document:

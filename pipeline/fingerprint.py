@@ -42,9 +42,42 @@ def task_fingerprint(
     return digest(facts)
 
 
+class SceneFingerprints:
+    """``task_fingerprint`` of many scenes of one stage: what they share is written and hashed once.
+
+    ``inputs`` names the input stages in the order in which their fingerprints will be given.
+    """
+
+    def __init__(
+        self, stage: str, version: int, *, config: Mapping[str, Any], run_seed: int, inputs: Sequence[str]
+    ) -> None:
+        self._seeds = _seed_head(run_seed, stage)
+        self._head = hashlib.sha256(f'{{"config":{canonical_json(config)},"files":'.encode())
+        self._inputs = [(json.dumps(name), place) for name, place in sorted(zip(inputs, range(len(inputs)), strict=True))]
+        self._tail = f',"stage":{json.dumps(stage)},"version":{version}}}'
+
+    def of(self, scene: str, inputs: Sequence[str], files: Sequence[tuple[str, str]]) -> str:
+        """The fingerprint of one scene, from those of its inputs and (name, sha256) of its raw files."""
+        state = self._head.copy()
+        listed = ",".join([f'{name}:"{inputs[place]}"' for name, place in self._inputs])
+        seed = _seed(self._seeds, scene)
+        raw = json.dumps(files, separators=(",", ":")) if files else "[]"
+        state.update(f'{raw},"inputs":{{{listed}}},"seed":{seed}{self._tail}'.encode())
+        return state.hexdigest()
+
+
 def scene_seed(run_seed: int, stage: str, scene: str) -> int:
     """The seed of one scene in one stage, 0 <= seed < 2**63: independent of the order of scenes and of the executor."""
-    return int(digest([run_seed, stage, scene])[:16], 16) >> 1
+    return _seed(_seed_head(run_seed, stage), scene)
+
+
+def _seed_head(run_seed: int, stage: str) -> str:
+    return canonical_json([run_seed, stage])[:-1]
+
+
+def _seed(head: str, scene: str) -> int:
+    """From the canonical JSON of [run seed, stage, scene], of which ``head`` is the part before the scene."""
+    return int(hashlib.sha256(f"{head},{json.dumps(scene)}]".encode()).hexdigest()[:16], 16) >> 1
 
 
 def _plain(value: object) -> object:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -10,28 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigurationError, InputError, StoreError
-from pipeline.fingerprint import digest, scene_seed, task_fingerprint
+from pipeline.fingerprint import SceneFingerprints, digest, scene_seed, task_fingerprint
 from pipeline.inputs import InputHashes
 from pipeline.stage import DATASET, SCENE_ID, Source, Stage
 from pipeline.store import fingerprint_of, intact_manifest
-from pipeline.tasks import Chunk, Input, Member, Plan, PlannedTask, RawFile, Reason, load_plan, save_plan
+from pipeline.tasks import Input, Member, Plan, PlannedTask, RawFile, Reason, Row, Step
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
-
-__all__ = [
-    "Chunk",
-    "Input",
-    "Member",
-    "Plan",
-    "PlannedTask",
-    "RawFile",
-    "Reason",
-    "load_plan",
-    "make_plan",
-    "pin",
-    "save_plan",
-]
 
 ROUNDS = 1
 SHOWN = 10
@@ -65,58 +52,66 @@ def make_plan(
     planner = _Planner(config, output.absolute(), frozenset(force))
     planner.discover([stage for _, stage in stages], scenes)
     for number in range(ROUNDS):
-        for position, (path, stage) in enumerate(stages):
+        for position, (path, stage) in enumerate(stages[:end]):
             if number == 0 or stage.every_round:
                 planner.add(path, stage, number, runs=begin <= position < end)
     return planner.plan()
 
 
+class Pins:
+    """Fingerprints that could not be planned, as they are once everything before a task has run."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._known: dict[Path, str | None] = {}
+
+    def pin(self, task: PlannedTask) -> PlannedTask:
+        """``task`` with the fingerprint that it has now; the steps that it reads must have ended.
+
+        Dataset-level tasks keep the members whose inputs exist as planned and list the others as missing; without any
+        member, or with an input that still cannot be known, the fingerprint stays None.
+        """
+        if task.fingerprint is not None and task.granularity == "scene":
+            return task
+        everyone = [Member(member.scene, self._inputs(member.inputs)) for member in task.members]
+        members = tuple(member for member in everyone if _exist(member.inputs))
+        there = {member.scene for member in members}
+        missing = tuple(member.scene for member in everyone if member.scene not in there)
+        pinned = replace(task, inputs=self._inputs(task.inputs), members=members, missing=missing)
+        return _settled(pinned, self._plan.config[task.stage], self._plan.config["seed"])
+
+    def _inputs(self, inputs: Mapping[str, Input]) -> dict[str, Input]:
+        return {name: one if one.fingerprint else self._input(one.folder) for name, one in inputs.items()}
+
+    def _input(self, folder: Path) -> Input:
+        if folder not in self._known:
+            producer = self._plan.task_of(folder)
+            self._known[folder] = None if producer is None else self.pin(producer).fingerprint
+        return Input(folder, self._known[folder])
+
+
 def pin(plan: Plan, task: PlannedTask) -> PlannedTask:
-    """``task`` with the fingerprint that it has now, when everything before it has run.
-
-    Dataset-level tasks keep the members whose inputs exist as planned and list the others as missing; without any
-    member, or with an input that still cannot be known, the fingerprint stays None.
-    """
-
-    def expected(folder: Path) -> str | None:
-        return pin(plan, plan.by_folder[folder]).fingerprint if folder in plan.by_folder else None
-
-    return _pinned(task, plan.config[task.stage], expected)
-
-
-def _pinned(task: PlannedTask, section: Mapping[str, Any], expected: Callable[[Path], str | None]) -> PlannedTask:
-    if task.fingerprint is not None and task.granularity == "scene":
-        return task
-
-    def known(inputs: Mapping[str, Input]) -> dict[str, Input]:
-        return {
-            name: one if one.fingerprint else Input(one.folder, expected(one.folder)) for name, one in inputs.items()
-        }
-
-    everyone = [Member(member.scene, known(member.inputs)) for member in task.members]
-    members = tuple(member for member in everyone if _exist(member.inputs))
-    there = {member.scene for member in members}
-    missing = (*task.missing, *(member.scene for member in everyone if member.scene not in there))
-    pinned = replace(task, inputs=known(task.inputs), members=members, missing=missing)
-    return _settled(pinned, section)
+    """``task`` with the fingerprint that it has now; see ``Pins.pin``."""
+    return Pins(plan).pin(task)
 
 
 def _exist(inputs: Mapping[str, Input]) -> bool:
     return all(one.fingerprint is not None and fingerprint_of(one.folder) == one.fingerprint for one in inputs.values())
 
 
-def _settled(task: PlannedTask, section: Mapping[str, Any]) -> PlannedTask:
+def _settled(task: PlannedTask, section: Mapping[str, Any], run_seed: int) -> PlannedTask:
     """``task`` with fingerprint, where all its inputs are known, and reason."""
     inputs = input_fingerprints(task)
     fingerprint = None
+    deciding = _deciding(section, task.unfingerprinted)
     if inputs is not None:
-        files = [(file.path.name, file.content) for file in task.files]
         fingerprint = task_fingerprint(
-            task.stage, task.version, config=_deciding(task, section), seed=task.seed, inputs=inputs, files=files
+            task.stage, task.version, config=deciding, seed=task.seed, inputs=inputs, files=_named(task.files)
         )
     reason = task.reason
     if reason is not Reason.FORCED:
-        reason = _reason(task, section, fingerprint)
+        reasons = _Reasons(task.stage, task.version, deciding, task.unfingerprinted)
+        reason = reasons.of(str(task.folder), fingerprint, run_seed, task.scene)
     return replace(task, fingerprint=fingerprint, reason=reason)
 
 
@@ -134,28 +129,44 @@ def input_fingerprints(task: PlannedTask) -> dict[str, str] | None:
     return {name: digest(sorted(pairs)) for name, pairs in scenes.items()} or None
 
 
-def _deciding(task: PlannedTask, section: Mapping[str, Any]) -> dict[str, Any]:
+def _deciding(section: Mapping[str, Any], unfingerprinted: Collection[str]) -> dict[str, Any]:
     """The options that decide the bytes of a result."""
-    return {name: value for name, value in section.items() if name not in task.unfingerprinted}
+    return {name: value for name, value in section.items() if name not in unfingerprinted}
 
 
-def _reason(task: PlannedTask, section: Mapping[str, Any], fingerprint: str | None) -> Reason:
-    manifest = intact_manifest(task.folder)
-    if manifest is None:
-        return Reason.MISSING
-    if manifest["fingerprint"] == fingerprint:
-        return Reason.DONE
-    if manifest.get("version") != task.version:
-        return Reason.VERSION
-    before = {"config": _deciding(task, manifest.get("config") or {}), "seed": manifest.get("seed")}
-    if digest(before) != digest({"config": _deciding(task, section), "seed": task.seed}):
-        return Reason.CONFIG
-    return Reason.INPUT
+def _named(files: Sequence[RawFile]) -> list[tuple[str, str]]:
+    return [(file.path.name, file.content) for file in files]
+
+
+class _Reasons:
+    """Compares results of one stage with what is planned."""
+
+    def __init__(self, stage: str, version: int, deciding: Mapping[str, Any], unfingerprinted: Collection[str]) -> None:
+        self._stage = stage
+        self._version = version
+        self._config = json.loads(json.dumps(deciding, default=str))  # as a manifest has it
+        self._unfingerprinted = unfingerprinted
+
+    def of(self, folder: str, fingerprint: str | None, run_seed: int, scene: str) -> Reason:
+        """Why the task that writes ``folder`` has to run, or that it need not."""
+        found = fingerprint_of(folder)
+        if found is None:
+            return Reason.MISSING
+        if found == fingerprint:
+            return Reason.DONE
+        manifest = intact_manifest(Path(folder))
+        if manifest is None:
+            return Reason.MISSING
+        if manifest.get("version") != self._version:
+            return Reason.VERSION
+        before = _deciding(manifest.get("config") or {}, self._unfingerprinted)
+        seed = scene_seed(run_seed, self._stage, scene)
+        return Reason.INPUT if (before, manifest.get("seed")) == (self._config, seed) else Reason.CONFIG
 
 
 @dataclass
 class _Planner:
-    """Collects the tasks of a run; ``latest`` holds the newest task of each stage and scene, whether it runs or not."""
+    """Collects the steps of a run, each after those it reads."""
 
     config: RunConfig
     output: Path
@@ -163,10 +174,9 @@ class _Planner:
 
     def __post_init__(self) -> None:
         self.resolved = self.config.resolved()
-        self.tasks: list[PlannedTask] = []
-        self.latest: dict[tuple[str, str], PlannedTask] = {}
-        self.stages: dict[str, type[Stage]] = {}
-        self.runs: set[Path] = set()
+        self.steps: list[Step] = []
+        self.latest: dict[str, int] = {}
+        """stage -> position of its newest step"""
 
     def discover(self, stages: Sequence[type[Stage]], wanted: Sequence[str] | None) -> None:
         """Finds the scenes of the source stage and hashes their files."""
@@ -174,83 +184,84 @@ class _Planner:
         if len(sources) != 1:
             raise ConfigurationError(f"a run needs one stage without inputs, not {[stage.name for stage in sources]}")
         found = sources[0](self.config.sections[sources[0].name]).discover()
-        self.scenes = _chosen(found, wanted)
+        self.sources = _chosen(found, wanted)
         self.hashes = InputHashes(self.output)
-        self.files = {source.scene: self._hashed(source.files) for source in self.scenes}
 
     def add(self, path: str, stage: type[Stage], number: int, *, runs: bool) -> None:
         """Plans one stage in one round."""
-        unknown = [name for name in stage.inputs if name not in self.stages]
+        unknown = [name for name in stage.inputs if name not in self.latest]
         if unknown:
             raise ConfigurationError(f"stage {stage.name} reads {unknown[0]}, which is not planned before it")
-        self.stages[stage.name] = stage
-        scenes = [DATASET] if stage.granularity == "dataset" else [source.scene for source in self.scenes]
-        instance = stage(self.config.sections[stage.name])
-        for scene in scenes:
-            files = self._hashed(instance.files(scene)) if stage.inputs else self.files[scene]
-            self._add(self._task(path, stage, number, scene, files), runs)
-
-    def plan(self) -> Plan:
-        """The plan of all tasks added so far."""
-        with suppress(StoreError):  # where nothing can be written, a plan can still be shown
-            self.hashes.save()
-        return Plan(self.config.name, self.resolved, self.output, tuple(self.tasks))
-
-    def _hashed(self, files: Sequence[Path]) -> tuple[RawFile, ...]:
-        return tuple(_hashed(self.hashes, file) for file in files)
-
-    def _task(self, path: str, stage: type[Stage], number: int, scene: str, files: tuple[RawFile, ...]) -> PlannedTask:
-        dataset = stage.granularity == "dataset"
-        everyone = tuple(source.scene for source in self.scenes) if dataset else ()
-        return PlannedTask(
+        parent = self.output / f"round_{number:02d}" if stage.every_round else self.output
+        step = Step(
             stage=stage.name,
             path=path,
             version=stage.version,
             granularity=stage.granularity,
             round=number,
-            scene=scene,
-            folder=_folder(self.output, stage, number, scene),
-            seed=scene_seed(self.config.seed, stage.name, scene),
-            reason=Reason.MISSING,
-            fingerprint=None,
-            inputs={} if dataset else self._inputs(stage, scene),
-            files=files,
+            folder=parent / stage.name,
+            inputs=tuple(self.latest[name] for name in stage.inputs),
             unfingerprinted=stage.unfingerprinted,
-            members=tuple(Member(one, self._inputs(stage, one)) for one in everyone),
+            runs=runs,
+            rows=(),
         )
+        rows = self._dataset_rows(step) if stage.granularity == "dataset" else self._scene_rows(step, stage)
+        if runs and stage.name in self.force:
+            rows = [row if row.reason is Reason.MISSING else row._replace(reason=Reason.FORCED) for row in rows]
+        self.latest[stage.name] = len(self.steps)
+        self.steps.append(replace(step, rows=rows))
 
-    def _inputs(self, stage: type[Stage], scene: str) -> dict[str, Input]:
-        producers = {name: self._producer(name, scene) for name in stage.inputs}
-        return {name: Input(task.folder, task.fingerprint) for name, task in producers.items()}
+    def plan(self) -> Plan:
+        """The plan of all steps added so far."""
+        with suppress(StoreError):  # where nothing can be written, a plan can still be shown
+            self.hashes.save()
+        return self._so_far()
 
-    def _producer(self, stage: str, scene: str) -> PlannedTask:
-        return self.latest[stage, DATASET if self.stages[stage].granularity == "dataset" else scene]
+    def _so_far(self) -> Plan:
+        return Plan(self.config.name, self.resolved, self.output, tuple(self.steps))
 
-    def _add(self, task: PlannedTask, runs: bool) -> None:
-        section = self.resolved[task.stage]
-        if task.granularity == "scene":
-            task = _settled(task, section)
-        elif self._waits(task):
+    def _scene_rows(self, step: Step, stage: type[Stage]) -> list[Row]:
+        deciding = _deciding(self.resolved[step.stage], step.unfingerprinted)
+        run_seed = self.config.seed
+        fingerprints = SceneFingerprints(
+            step.stage, step.version, config=deciding, run_seed=run_seed, inputs=stage.inputs
+        )
+        reasons = _Reasons(step.stage, step.version, deciding, step.unfingerprinted)
+        instance = stage(self.config.sections[step.stage])
+        producers = [self.steps[place] for place in step.inputs]
+        parent = str(step.folder)  # half a million Paths would take seconds
+        rows = []
+        for position, source in enumerate(self.sources):
+            scene = source.scene
+            files = self._hashed(instance.files(scene) if stage.inputs else source.files)
+            inputs = [producer.fingerprint(position) for producer in producers]
+            known = [one for one in inputs if one is not None]
+            fingerprint = fingerprints.of(scene, known, _named(files)) if len(known) == len(inputs) else None
+            reason = reasons.of(f"{parent}/{scene}", fingerprint, run_seed, scene)
+            rows.append(Row(scene, reason, fingerprint, files))
+        return rows
+
+    def _dataset_rows(self, step: Step) -> list[Row]:
+        steps = [*self.steps, replace(step, rows=[Row(DATASET, Reason.MISSING, None)])]
+        plan = replace(self._so_far(), steps=tuple(steps))
+        task = plan.task(len(self.steps), 0)
+        if any(self._waits(self.steps[place]) for place in step.inputs):
             # which scenes it will have is open: the reason is a guess, the fingerprint comes when it is pinned
-            task = replace(task, reason=_reason(task, section, None))
-        else:
-            task = _pinned(task, section, lambda _: None)
-        if runs:
-            if task.stage in self.force and task.reason is not Reason.MISSING:
-                task = replace(task, reason=Reason.FORCED)
-            self.tasks.append(task)
-            if task.reason is not Reason.DONE:
-                self.runs.add(task.folder)
-        self.latest[task.stage, task.scene] = task
+            deciding = _deciding(self.resolved[step.stage], step.unfingerprinted)
+            reasons = _Reasons(step.stage, step.version, deciding, step.unfingerprinted)
+            return [Row(DATASET, reasons.of(str(task.folder), None, self.config.seed, DATASET), None)]
+        pinned = Pins(plan).pin(task)
+        return [Row(DATASET, pinned.reason, pinned.fingerprint)]
 
-    def _waits(self, task: PlannedTask) -> bool:
-        """Whether a result that a dataset-level task reads is still to be computed."""
-        return any(one.folder in self.runs for member in task.members for one in member.inputs.values())
+    def _hashed(self, files: Sequence[Path]) -> tuple[RawFile, ...]:
+        if not files:
+            return ()
+        return tuple(_hashed(self.hashes, file) for file in files)
 
-
-def _folder(output: Path, stage: type[Stage], number: int, scene: str) -> Path:
-    parent = output / f"round_{number:02d}" / stage.name if stage.every_round else output / stage.name
-    return parent if stage.granularity == "dataset" else parent / scene
+    @staticmethod
+    def _waits(step: Step) -> bool:
+        """Whether a result of ``step`` is still to be computed."""
+        return step.runs and any(row.reason is not Reason.DONE for row in step.rows)
 
 
 def _hashed(hashes: InputHashes, file: Path) -> RawFile:

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.executors.local import Outcome
-from pipeline.plan import pin
-from pipeline.records import Failure, Record, TaskOutcome, read_record
+from pipeline.executors.base import Outcome
+from pipeline.failures import Failure
+from pipeline.plan import Pins
+from pipeline.records import TaskOutcome
 from pipeline.show import count, table, wrapped
 from pipeline.stage import DATASET
-from pipeline.tasks import Plan, PlannedTask, Reason
+from pipeline.tasks import Plan, Reason, Step
 
 TABLE = "table.txt"
 """a file of a dataset-level result that is printed at the end of a run"""
@@ -33,11 +34,11 @@ def shown(output: Path) -> Path:
     return output.relative_to(Path.cwd()) if output.is_relative_to(Path.cwd()) else output
 
 
-def run_heading(plan: Plan, workers: int) -> str:
+def run_heading(plan: Plan, where: str) -> str:
     """What is about to run, and where."""
-    where = f"with {count(workers, 'worker')}" if workers else "in this process"
-    pending = f"{len(plan.pending)} of {count(len(plan.tasks), 'task')} to run {where}"
-    return f"{plan.name} -> {shown(plan.output)}: {pending if plan.pending else 'everything is done already'}"
+    pending = plan.pending
+    what = f"{pending} of {count(plan.size, 'task')} to run {where}" if pending else "everything is done already"
+    return f"{plan.name} -> {shown(plan.output)}: {what}"
 
 
 def plan_table(plan: Plan) -> str:
@@ -51,9 +52,8 @@ def plan_table(plan: Plan) -> str:
 
 def plan_listing(plan: Plan) -> str:
     """Every task with its reason."""
-    return table(
-        ("stage", "scene", "reason"), [(task.stage, scene_name(task.scene), task.reason) for task in plan.tasks]
-    )
+    rows = [(step.stage, scene_name(row.scene), row.reason) for _, step in plan.running for row in step.rows]
+    return table(("stage", "scene", "reason"), rows)
 
 
 def scene_name(scene: str) -> str:
@@ -63,15 +63,19 @@ def scene_name(scene: str) -> str:
 
 def status_table(plan: Plan, failures: Sequence[Failure]) -> str:
     """Stage x state on disk."""
-    failed = {(failure.stage, failure.scene) for failure in failures}
+    failed = {(failure.stage, failure.round, failure.scene) for failure in failures}
     states: dict[str, Counter[str]] = {}
-    for task in plan.tasks:
-        # a dataset-level result over the scenes that succeeded is done, although a run would try the others again
-        reason = pin(plan, task).reason
-        state = "stale" if reason in _STALE else str(reason)
-        if reason is not Reason.DONE and (task.stage, task.scene) in failed:
-            state = "failed"
-        states.setdefault(task.stage, Counter())[state] += 1
+    pins = Pins(plan)
+    for place, step in plan.running:
+        counts = states.setdefault(step.stage, Counter())
+        for position, row in enumerate(step.rows):
+            # a dataset-level result over the scenes that succeeded is done, although a run would try the others again
+            planned = step.granularity == "scene" and row.fingerprint is not None
+            reason = row.reason if planned else pins.pin(plan.task(place, position)).reason
+            state = "stale" if reason in _STALE else str(reason)
+            if reason is not Reason.DONE and (step.stage, step.round, row.scene) in failed:
+                state = "failed"
+            counts[state] += 1
     columns = ("done", "stale", "missing", "failed")
     return table(("stage", *columns), [(name, *(count[state] for state in columns)) for name, count in states.items()])
 
@@ -99,49 +103,45 @@ def failure_listing(output: Path, failures: Sequence[Failure], *, traceback: boo
 
 def end_of_run(plan: Plan, outcome: Outcome) -> str:
     """Counts a stage, warnings, failures, tables of dataset-level stages, and where all of it lies."""
-    failed = {(record.stage, record.scene): record for record in outcome.failed}
-    records = [
-        record
-        for task in plan.tasks
-        if (record := failed.get((task.stage, task.scene)) or read_record(plan.output, task.stage, task.scene))
-    ]
     return "\n\n".join(
         [
             _outcome_table(plan, outcome),
-            *_warnings(plan, records),
-            *_failures(plan, records),
-            *_tables(plan, records),
+            *_warnings(plan, outcome),
+            *_failures(plan, outcome),
+            *_tables(plan, outcome),
             f"The results are in {shown(plan.output)}",
         ]
     )
 
 
 def _outcome_table(plan: Plan, outcome: Outcome) -> str:
-    folders = {step[0].stage: _folder(plan, step[0]) for step in plan.steps()}
+    folders = {step.stage: _folder(plan, step) for _, step in plan.running}
     rows = [
         (stage, *(counts[kind] for kind in TaskOutcome), folders[stage]) for stage, counts in outcome.counts.items()
     ]
     return table(("stage", *TaskOutcome, "results in"), rows)
 
 
-def _folder(plan: Plan, task: PlannedTask) -> str:
-    folder = task.folder.relative_to(plan.output)
-    return f"{folder}/" if task.granularity == "dataset" else f"{folder.parent}/<scene>/"
+def _folder(plan: Plan, step: Step) -> str:
+    folder = step.folder.relative_to(plan.output)
+    return f"{folder}/" if step.granularity == "dataset" else f"{folder}/<scene>/"
 
 
-def _warnings(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
-    counts: Counter[str] = Counter()
-    for record in records:
-        counts[record.stage] += len(record.warnings)
-    warned = [f"  {shown(plan.output)}/logs/{stage}/ ({number})" for stage, number in counts.items() if number]
+def _warnings(plan: Plan, outcome: Outcome) -> Iterator[str]:
+    logs = {step.stage: step.folder.relative_to(plan.output) for _, step in plan.running}
+    warned = [
+        f"  {shown(plan.output)}/logs/{logs[stage]}/ ({number})" for stage, number in outcome.warnings.items() if number
+    ]
     if warned:
-        yield f"{count(counts.total(), 'warning')}, in the lines with WARNING of these logs:\n" + "\n".join(warned)
+        yield f"{count(outcome.warnings.total(), 'warning')}, in the lines with WARNING of these logs:\n" + "\n".join(
+            warned
+        )
 
 
-def _failures(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
-    failed = [record for record in records if record.outcome is TaskOutcome.FAILED]
-    if not failed:
+def _failures(plan: Plan, outcome: Outcome) -> Iterator[str]:
+    if not outcome.failed:
         return
+    failed = sorted(outcome.failed, key=lambda record: [*outcome.counts].index(record.stage))
     lines = [f"{count(len(failed), 'failure')}:"]
     for record in failed[:_MOST_FAILURES]:
         lines.append(f"  {scene_name(record.scene)}, {record.stage}: {record.message.partition(chr(10))[0]}")
@@ -151,11 +151,10 @@ def _failures(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
     yield "\n".join(lines)
 
 
-def _tables(plan: Plan, records: Sequence[Record]) -> Iterator[str]:
-    complete = {
-        (record.stage, record.scene) for record in records if record.outcome in {TaskOutcome.DONE, TaskOutcome.KEPT}
-    }
-    for task in plan.tasks:
-        path = task.folder / TABLE
-        if task.granularity == "dataset" and (task.stage, task.scene) in complete and path.is_file():
+def _tables(plan: Plan, outcome: Outcome) -> Iterator[str]:
+    complete = {TaskOutcome.DONE, TaskOutcome.KEPT}
+    for _, step in plan.running:
+        path = step.folder / TABLE
+        counts = outcome.counts.get(step.stage, Counter[TaskOutcome]())
+        if step.granularity == "dataset" and complete.intersection(+counts) and path.is_file():
             yield path.read_text(encoding="utf-8").rstrip()

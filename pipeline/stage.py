@@ -42,8 +42,8 @@ class Source:
 class SceneJob:
     """What a stage gets for one scene.
 
-    ``inputs`` maps each input stage's name to its committed folder (which holds ``data.zarr``), ``files`` are the raw
-    files of a source stage, and ``seed`` is derived from run seed, stage and scene, so that neither the order of
+    ``inputs`` maps each input stage's name to its committed folder (which holds ``data.zarr.zip``), ``files`` are the
+    raw files of a source stage, and ``seed`` is derived from run seed, stage and scene, so that neither the order of
     scenes nor the number of workers changes it.
     """
 
@@ -65,9 +65,9 @@ class Array:
 class Result:
     """What a stage computed for one scene or data set; the store writes it.
 
-    ``arrays`` and ``attributes`` go into ``data.zarr`` and must not depend on time, host or path. ``statistics``
+    ``arrays`` and ``attributes`` go into ``data.zarr.zip`` and must not depend on time, host or path. ``statistics``
     (numbers that can be added up over scenes) and ``warnings`` go into the manifest and the log. ``files`` are further
-    files beside ``data.zarr`` (name -> content), for people and other programs; a ``table.txt`` among those of a
+    files beside ``data.zarr.zip`` (name -> content), for people and other programs; a ``table.txt`` among those of a
     dataset-level stage is printed by the command.
     """
 

@@ -1,16 +1,24 @@
 """Results on disk: written to a temporary sibling, committed by one rename, opened by whoever needs them.
 
-A result is a folder with ``data.zarr``, ``manifest.json`` and possibly further files. The manifest lists every other
-file with its size, so that a torn folder is seen without reading an array.
+A result is a folder with ``data.zarr.zip`` (a zarr v3 group in one zip file), ``manifest.json`` and possibly further
+files. The manifest lists every other file with its size, so that a torn folder is seen without reading an array.
+
+Nothing is flushed to the disk by force (fsync): that costs milliseconds a result, more on network disks, and buys
+little. After a loss of power a result may be gone, or be shorter than its manifest says: then it counts as missing and
+is computed again. Where only the sizes survived, the checksum of every entry of the zip stops a reader.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import os
+import stat
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from pipeline.atomic import remove, sweep, temporary_sibling, write_text_atomic, writing
 from pipeline.errors import StoreError
@@ -18,6 +26,7 @@ from pipeline.stage import Array, Result
 
 if TYPE_CHECKING:
     import numpy as np
+    import zarr
 
 __all__ = [
     "commit",
@@ -29,9 +38,14 @@ __all__ = [
     "write_text_atomic",
 ]
 
-DATA = "data.zarr"
+DATA = "data.zarr.zip"
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 64 * 2**20
+_GROUP_KEY = "zarr.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_HEADER_BYTES = 30
+_MANIFEST_BYTES = 64 * 2**10
+_MANIFEST_END = b"\n}\n"
 _RENAME_ATTEMPTS = 1000
 _REMEDY = "remove that folder and run again: it will be computed anew"
 
@@ -71,78 +85,163 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def intact_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a complete result, None where the result is missing or torn."""
     try:
-        manifest = read_manifest(folder)
-    except StoreError:
+        content = _content(f"{folder}/{MANIFEST}")
+        manifest = None if _intact(str(folder), content) is None else json.loads(content)
+    except (OSError, ValueError):
         return None
-    return manifest if _first_torn(folder, manifest) is None else None
+    return manifest if isinstance(manifest, dict) else None
 
 
-def fingerprint_of(folder: Path) -> str | None:
-    """The fingerprint of the complete result in ``folder``, None where it is missing or torn."""
-    manifest = intact_manifest(folder)
-    return None if manifest is None else manifest["fingerprint"]
+def fingerprint_of(folder: Path | str) -> str | None:
+    """The fingerprint of the complete result in ``folder``, None where it is missing or torn.
+
+    Planning asks this of every result: it parses one line and looks at the sizes of the files listed there.
+    """
+    try:
+        return _intact(str(folder), _content(f"{folder}/{MANIFEST}"))
+    except OSError:
+        return None
 
 
 def read_arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """All arrays and attributes of ``folder/data.zarr``; raises StoreError for a missing, torn or foreign store."""
+    """All arrays and attributes of ``folder/data.zarr.zip``; raises StoreError for a missing, torn or foreign store."""
     import zarr
+    from zarr.storage import ZipStore
 
     if not folder.is_dir():
         raise StoreError(f"{folder} does not exist: run the stage that writes it")
     if (folder / MANIFEST).exists():
-        torn = _first_torn(folder, read_manifest(folder))
+        torn = _first_torn(str(folder), read_manifest(folder).get("contents"))
         if torn is not None:
             raise StoreError(f"{folder} is torn: {torn} is missing or has another size; {_REMEDY}")
+    if not (folder / DATA).exists():
+        raise StoreError(f"{folder} is no result of boxgp: it has no {DATA} (zarr v3); run the stage again")
     try:
-        group = zarr.open_group(folder / DATA, mode="r", zarr_format=3)
-        return {name: _read(array) for name, array in group.arrays()}, dict(group.attrs)
-    except FileNotFoundError as error:
-        raise StoreError(f"{folder} is no result of boxgp: it has no {DATA} (zarr v3); run the stage again") from error
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        keys = _keys(folder / DATA)
+        with ZipStore(folder / DATA, mode="r") as entries:
+            group = zarr.open_group(entries, mode="r", zarr_format=3)
+            return _read(group, keys), dict(group.attrs)
+    # a damaged zip can make zipfile raise RuntimeError, and OverflowError for impossible positions, as well
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, BadZipFile, EOFError, OverflowError) as error:
         raise StoreError(f"{folder / DATA} cannot be read ({error}); {_REMEDY}") from error
 
 
-def _read(array: Any) -> np.ndarray:
+def _keys(path: Path) -> set[str]:
+    with ZipFile(path) as entries:
+        # the directory of a zip has no checksum: damage may hide entries, which then are gaps between the others
+        length = sum(_HEADER_BYTES + len(one.filename.encode()) + one.compress_size for one in entries.infolist())
+        if length != entries.start_dir:
+            raise ValueError("the entries of the zip file do not fill it")
+        return set(entries.namelist())
+
+
+def _read(group: zarr.Group, keys: set[str]) -> dict[str, np.ndarray]:
     import numpy as np
+    import zarr
 
-    # zarr reads a missing chunk as fill values; ours are written even where they hold nothing else
-    if array.nchunks_initialized != array.nchunks:
-        raise ValueError(f"{array.nchunks - array.nchunks_initialized} chunks of {array.basename} are missing")
-    return np.asarray(array[...])
+    arrays: dict[str, np.ndarray] = {}
+    foreign = keys - {_GROUP_KEY}
+    for key in sorted(key for key in foreign if key.endswith(_GROUP_KEY)):
+        name = key.removesuffix(f"/{_GROUP_KEY}")
+        array = group[name]
+        if not isinstance(array, zarr.Array):
+            raise ValueError(f"{name} is no array")  # noqa: TRY004 (it is the file that is wrong)
+        # zarr reads a missing chunk as fill values; ours are written even where they hold nothing else. Not counted by
+        # nchunks_initialized: in a zip it takes the chunks of box_class for chunks of box, and raises
+        chunks = _chunk_keys(name, array)
+        if not chunks <= keys:
+            raise ValueError(f"{len(chunks - keys)} chunks of {name} are missing")
+        arrays[name] = np.asarray(array[...])
+        foreign -= {key, *chunks}
+    if foreign:
+        raise ValueError(f"{min(foreign)!r} belongs to no array")
+    return arrays
 
 
-def _first_torn(folder: Path, manifest: Mapping[str, Any]) -> str | None:
+def _chunk_keys(name: str, array: zarr.Array[Any]) -> set[str]:
+    counts = [-(-length // chunk) for length, chunk in zip(array.shape, array.chunks, strict=True)]
+    return {"/".join((name, "c", *map(str, place))) for place in product(*map(range, counts))}
+
+
+def _content(path: str) -> bytes:
+    # no Path, no file object, no codec: this is most of the time that planning half a million results takes
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        content = os.read(descriptor, _MANIFEST_BYTES)
+        if len(content) == _MANIFEST_BYTES:
+            while more := os.read(descriptor, 2**20):
+                content += more
+    finally:
+        os.close(descriptor)
+    return content
+
+
+def _intact(folder: str, content: bytes) -> str | None:
+    """The fingerprint in the first line of a manifest if that is whole and so are the files listed there."""
+    # only the outermost bracket stands at the start of a line, so that this is the end wherever the file was cut
+    if not content.endswith(_MANIFEST_END):
+        return None
+    try:
+        head = json.loads(content[: content.index(b"\n")].removesuffix(b",") + b"}")
+        fingerprint = head["fingerprint"]
+    except (ValueError, KeyError):
+        return None
+    return fingerprint if isinstance(fingerprint, str) and _first_torn(folder, head.get("contents")) is None else None
+
+
+def _first_torn(folder: str, contents: Any) -> str | None:
     """The first listed file that is missing or has another size than it was written with."""
-    contents = manifest.get("contents")
     if not isinstance(contents, dict):
         return MANIFEST
+    if DATA not in contents:
+        return DATA
     for name, size in contents.items():
         try:
-            if (folder / name).stat().st_size != size:
-                return str(name)
+            found = os.stat(f"{folder}/{name}")  # noqa: PTH116 (a Path would take as long as the call itself)
         except OSError:
+            return str(name)
+        if found.st_size != size or not stat.S_ISREG(found.st_mode):
             return str(name)
     return None
 
 
 def _write(folder: Path, result: Result, manifest: Mapping[str, Any]) -> None:
-    import zarr
-
-    group = zarr.open_group(folder / DATA, mode="w", zarr_format=3)
-    group.attrs.update(dict(result.attributes))
-    for name, array in result.arrays.items():
-        _write_array(group, name, array)
+    with (folder / DATA).open("wb") as file, ZipFile(file, "w") as entries:
+        _write_group(entries, result)
     for name, content in result.files.items():
         path = folder / _checked_name(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     contents = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
-    text = json.dumps({**manifest, "contents": contents}, indent=2)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    head = json.dumps({"fingerprint": manifest["fingerprint"], "contents": contents})
+    others = {key: value for key, value in manifest.items() if key not in {"fingerprint", "contents"}}
+    others_text = ",\n" + json.dumps(others, indent=2).removeprefix("{\n") if others else "\n}"
+    (folder / MANIFEST).write_text(head.removesuffix("}") + others_text + "\n", encoding="utf-8")
 
 
-def _write_array(group: Any, name: str, array: Array) -> None:
+def _write_group(entries: ZipFile, result: Result) -> None:
+    """Array by array, so that no more than one of them is held twice."""
+    import zarr
+    from zarr.core.buffer import Buffer
+    from zarr.storage import MemoryStore
+
+    written: dict[str, Buffer] = {}
+    group = zarr.open_group(MemoryStore(written), mode="w", zarr_format=3, attributes=dict(result.attributes))
+    _write_entry(entries, _GROUP_KEY, written[_GROUP_KEY].to_bytes())
+    for name in sorted(result.arrays):
+        _write_array(group, name, result.arrays[name])
+        for key in sorted(written.keys() - {_GROUP_KEY}):  # without the group's, zarr would write that again
+            _write_entry(entries, key, written.pop(key).to_bytes())
+
+
+def _write_entry(entries: ZipFile, key: str, content: bytes) -> None:
+    entry = ZipInfo(key, _EPOCH)
+    entry.create_system, entry.external_attr = 3, 0o644 << 16  # on any system: Unix, rw-r--r--
+    entries.writestr(entry, content)
+
+
+def _write_array(group: zarr.Group, name: str, array: Array) -> None:
     import numpy as np
     from zarr.codecs import ZstdCodec
 

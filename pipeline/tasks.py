@@ -1,24 +1,20 @@
-"""What a plan consists of: tasks with their inputs, fingerprints and reasons, kept as JSON in ``plans/``."""
+"""What a plan consists of: steps of rows, from which tasks with inputs, fingerprints and reasons are made when needed.
+
+A plan of 100,000 scenes and five stages has half a million tasks; what tasks of one stage share is kept once.
+"""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
-from pipeline.atomic import write_text_atomic
-from pipeline.errors import InputError, StoreError
+from pipeline.fingerprint import scene_seed
 from pipeline.stage import Granularity
-
-PLAN_FORMAT = 1
 
 
 class Reason(StrEnum):
@@ -85,15 +81,55 @@ class PlannedTask:
     """scenes of a dataset-level task whose inputs do not exist; known when it is pinned"""
 
 
+class Row(NamedTuple):
+    """What one task does not share with the others of its step."""
+
+    scene: str
+    reason: Reason
+    fingerprint: str | None
+    files: tuple[RawFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage in one round: the tasks that may run at the same time."""
+
+    stage: str
+    path: str
+    version: int
+    granularity: Granularity
+    round: int
+    folder: Path
+    """of the one result of a dataset-level stage, else what holds a folder a scene"""
+    inputs: tuple[int, ...]
+    """positions in the plan of the steps that it reads"""
+    unfingerprinted: tuple[str, ...]
+    runs: bool
+    """False for stages outside the range that was asked for: their results are taken as they are"""
+    rows: Sequence[Row]
+    """one a scene, in the order of the scenes, the same in all steps; one alone for a dataset-level stage"""
+
+    def fingerprint(self, position: int) -> str | None:
+        """The planned fingerprint of what the scene at ``position`` gets from this step."""
+        return self.rows[0 if self.granularity == "dataset" else position].fingerprint
+
+    def result(self, position: int) -> Input:
+        """Folder and fingerprint of what the scene at ``position`` gets from this step."""
+        if self.granularity == "dataset":
+            return Input(self.folder, self.rows[0].fingerprint)
+        row = self.rows[position]
+        return Input(self.folder / row.scene, row.fingerprint)
+
+
 @dataclass(frozen=True)
 class Plan:
-    """All tasks of a run in the order of rounds, stages and scenes."""
+    """All tasks of a run: one step after the other, each of which needs steps before it."""
 
     name: str
     config: Mapping[str, Any]
     """the resolved configuration: general keys and one section a stage"""
     output: Path
-    tasks: tuple[PlannedTask, ...]
+    steps: tuple[Step, ...]
 
     @property
     def strict(self) -> bool:
@@ -101,28 +137,75 @@ class Plan:
         return bool(self.config["strict"])
 
     @property
-    def pending(self) -> tuple[PlannedTask, ...]:
-        """The tasks that are not done."""
-        return tuple(task for task in self.tasks if task.reason is not Reason.DONE)
+    def running(self) -> Iterator[tuple[int, Step]]:
+        """Position and step of each stage that was asked for."""
+        return ((position, step) for position, step in enumerate(self.steps) if step.runs)
+
+    @property
+    def tasks(self) -> tuple[PlannedTask, ...]:
+        """All tasks that were asked for, in the order of rounds, stages and scenes; a large plan has many."""
+        return tuple(self.task(place, row) for place, step in self.running for row in range(len(step.rows)))
+
+    @property
+    def size(self) -> int:
+        """The number of tasks that were asked for."""
+        return sum(len(step.rows) for _, step in self.running)
+
+    @property
+    def pending(self) -> int:
+        """The number of tasks that are not done."""
+        return sum(row.reason is not Reason.DONE for _, step in self.running for row in step.rows)
 
     def counts(self) -> dict[str, Counter[Reason]]:
         """Stage -> number of its tasks for each reason, in the order of stages."""
         counts: dict[str, Counter[Reason]] = {}
-        for task in self.tasks:
-            counts.setdefault(task.stage, Counter())[task.reason] += 1
+        for _, step in self.running:
+            counts.setdefault(step.stage, Counter()).update(row.reason for row in step.rows)
         return counts
 
-    def steps(self) -> Iterator[tuple[PlannedTask, ...]]:
-        """The tasks of one stage in one round after the other; each step needs those before it."""
-        groups: dict[tuple[int, str], list[PlannedTask]] = {}
-        for task in self.tasks:
-            groups.setdefault((task.round, task.stage), []).append(task)
-        yield from map(tuple, groups.values())
+    def task(self, place: int, position: int) -> PlannedTask:
+        """The task of row ``position`` of step ``place``."""
+        step = self.steps[place]
+        row = step.rows[position]
+        dataset = step.granularity == "dataset"
+        return PlannedTask(
+            stage=step.stage,
+            path=step.path,
+            version=step.version,
+            granularity=step.granularity,
+            round=step.round,
+            scene=row.scene,
+            folder=step.folder if dataset else step.folder / row.scene,
+            seed=scene_seed(self.config["seed"], step.stage, row.scene),
+            reason=row.reason,
+            fingerprint=row.fingerprint,
+            inputs={} if dataset else self._inputs(step, position),
+            files=row.files,
+            unfingerprinted=step.unfingerprinted,
+            members=self._members(step) if dataset else (),
+        )
+
+    def task_of(self, folder: Path) -> PlannedTask | None:
+        """The task that writes ``folder``, None where the plan has none."""
+        for place, step in enumerate(self.steps):
+            if step.granularity == "dataset" and step.folder == folder:
+                return self.task(place, 0)
+            if step.granularity == "scene" and step.folder == folder.parent:
+                position = self._positions.get(folder.name)
+                return None if position is None else self.task(place, position)
+        return None
+
+    def _inputs(self, step: Step, position: int) -> dict[str, Input]:
+        return {self.steps[place].stage: self.steps[place].result(position) for place in step.inputs}
+
+    def _members(self, step: Step) -> tuple[Member, ...]:
+        return tuple(Member(scene, self._inputs(step, position)) for scene, position in self._positions.items())
 
     @cached_property
-    def by_folder(self) -> dict[Path, PlannedTask]:
-        """The task that writes each folder."""
-        return {task.folder: task for task in self.tasks}
+    def _positions(self) -> dict[str, int]:
+        """Scene -> its row in every step."""
+        scenes = next((step.rows for step in self.steps if step.granularity == "scene"), ())
+        return {row.scene: position for position, row in enumerate(scenes)}
 
 
 @dataclass(frozen=True)
@@ -135,59 +218,3 @@ class Chunk:
     strict: bool
     tasks: tuple[PlannedTask, ...]
     attempt: int = 1
-
-
-def save_plan(plan: Plan) -> Path:
-    """Writes ``config.yaml`` and the plan into ``plans/``; returns its path. InputError where that is impossible."""
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    path = plan.output / "plans" / f"{moment}.json"
-    values = {
-        "format": PLAN_FORMAT,
-        "name": plan.name,
-        "output": plan.output,
-        "config": plan.config,
-        "tasks": [_task_to_json(task) for task in plan.tasks],
-    }
-    try:
-        write_text_atomic(path, json.dumps(values, indent=1, default=str) + "\n")
-        write_text_atomic(plan.output / "config.yaml", yaml.safe_dump(dict(plan.config), sort_keys=False))
-    except StoreError as error:
-        raise InputError(f"the output folder {plan.output} cannot be used: {error}") from error
-    return path
-
-
-def load_plan(path: Path) -> Plan:
-    """The plan that ``save_plan`` wrote; raises StoreError for anything else."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] != PLAN_FORMAT:
-            raise StoreError(f"{path} is a plan of format {values['format']}, not {PLAN_FORMAT}: plan again")
-        tasks = tuple(_task_from_json(task) for task in values["tasks"])
-        return Plan(values["name"], values["config"], Path(values["output"]), tasks)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} is no plan of boxgp ({error}): plan again") from error
-
-
-def _task_to_json(task: PlannedTask) -> dict[str, Any]:
-    return {**vars(task), "members": [member._asdict() for member in task.members]}
-
-
-def _task_from_json(values: Mapping[str, Any]) -> PlannedTask:
-    return PlannedTask(
-        **{
-            **values,
-            "folder": Path(values["folder"]),
-            "reason": Reason(values["reason"]),
-            "inputs": _inputs_from_json(values["inputs"]),
-            "files": tuple(RawFile(Path(path), content) for path, content in values["files"]),
-            "members": tuple(
-                Member(member["scene"], _inputs_from_json(member["inputs"])) for member in values["members"]
-            ),
-            "missing": tuple(values["missing"]),
-            "unfingerprinted": tuple(values["unfingerprinted"]),
-        }
-    )
-
-
-def _inputs_from_json(values: Mapping[str, Any]) -> dict[str, Input]:
-    return {stage: Input(Path(folder), fingerprint) for stage, (folder, fingerprint) in values.items()}

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from pipeline.errors import BoxgpError, ConfigurationError, InputError, StoreError
-from pipeline.logs import LOGGER, LogContext, task_log
+from pipeline.failures import Failure, clear_failure, failure_path, write_failure
+from pipeline.logs import LOGGER, LogContext, moment, task_log
 from pipeline.memory import PeakMemory
 from pipeline.plan import input_fingerprints
 from pipeline.provenance import git_commit, software_versions
-from pipeline.records import (
-    Failure,
-    Record,
-    TaskOutcome,
-    clear_failure,
-    failure_path,
-    record_from_manifest,
-    write_failure,
-    write_record,
-)
+from pipeline.records import Record, TaskOutcome, record_from_manifest
 from pipeline.stage import Result, SceneJob, SceneStage, Stage
 from pipeline.store import commit, fingerprint_of, intact_manifest
 from pipeline.tasks import Chunk, Input, PlannedTask, Reason
@@ -41,10 +34,10 @@ def run_chunk(chunk: Chunk) -> list[Record]:
     """
     use_one_thread()
     first = chunk.tasks[0]
-    context = LogContext(first.stage, first.round, _label(chunk.tasks), chunk.attempt)
+    context = LogContext(first.stage, first.round, _label(first.scene, chunk.tasks), chunk.attempt)
     worker = _Worker(chunk, context)
     try:
-        with task_log(chunk.output / log_path(chunk.tasks), context):
+        with task_log(chunk.output / log_path(chunk.output, chunk.tasks), context):
             worker.run()
     except StoreError as error:
         # not even the log can be written
@@ -64,37 +57,43 @@ def load_stage(path: str, section: Mapping[str, Any]) -> Stage:
     return stage(config)
 
 
-def log_path(tasks: Sequence[PlannedTask]) -> Path:
-    """Where the log of a chunk lies, relative to the output folder."""
-    return Path("logs") / tasks[0].stage / f"{_label(tasks)}.log"
+def log_path(output: Path, tasks: Sequence[PlannedTask]) -> Path:
+    """Where the log of a chunk lies, relative to the output folder: beside the first result, but below ``logs/``."""
+    folder = tasks[0].folder.relative_to(output)
+    return Path("logs") / folder.parent / f"{_label(folder.name, tasks)}.log"
 
 
-def record_failure(output: Path, task: PlannedTask, error: Exception, *, log: Path, attempt: int = 1) -> Record:
-    """Notes that a task failed: failure file and record, as far as they can be written."""
+def record_failure(
+    output: Path, task: PlannedTask, error: Exception, *, log: Path, attempt: int = 1, seconds: float = 0.0
+) -> Record:
+    """Notes that a task failed after some seconds: in a failure file, as far as it can be written, and a record."""
     message = str(error) or type(error).__name__
     failure = Failure(
         stage=task.stage,
         round=task.round,
         scene=task.scene,
+        folder=str(task.folder.relative_to(output)),
         error=type(error).__name__,
         message=message,
         expected=isinstance(error, BoxgpError),
         traceback="".join(traceback.format_exception(error)),
         log=str(log),
+        fingerprint=task.fingerprint,
+        attempt=attempt,
+        seconds=seconds,
+        ended=moment(time.time()),
         inputs={name: str(one.folder) for name, one in task.inputs.items()},
         files=tuple(str(file.path) for file in task.files),
     )
-    record = Record(
-        task.stage, task.round, task.scene, TaskOutcome.FAILED, task.fingerprint, attempt=attempt, message=message
-    )
     with suppress(StoreError):  # a full disk: the record that is returned still tells it
         write_failure(output, failure)
-        write_record(output, record)
-    return record
+    return Record(
+        task.stage, task.round, task.scene, TaskOutcome.FAILED, task.fingerprint, attempt, seconds, message=message
+    )
 
 
-def _label(tasks: Sequence[PlannedTask]) -> str:
-    return tasks[0].scene if len(tasks) == 1 else f"{tasks[0].scene}+{len(tasks) - 1}"
+def _label(first: str, tasks: Sequence[PlannedTask]) -> str:
+    return first if len(tasks) == 1 else f"{first}+{len(tasks) - 1}"
 
 
 @dataclass
@@ -103,7 +102,8 @@ class _Worker:
     context: LogContext
     records: list[Record] = field(default_factory=list)
     memory: PeakMemory = field(default_factory=PeakMemory)
-    started: float = 0.0
+    started: float | None = None
+    """when the current task began, as ``time.perf_counter`` tells it"""
 
     def run(self) -> None:
         """Runs all tasks that are neither done nor blocked."""
@@ -132,8 +132,9 @@ class _Worker:
     def fail(self, task: PlannedTask, error: Exception) -> None:
         """Ends a task with an error."""
         LOGGER.error("failed", exc_info=error)
-        log = log_path(self.chunk.tasks)
-        self.records.append(record_failure(self.chunk.output, task, error, log=log, attempt=self.context.attempt))
+        output, attempt = self.chunk.output, self.context.attempt
+        log = log_path(output, self.chunk.tasks)
+        self.records.append(record_failure(output, task, error, log=log, attempt=attempt, seconds=self._seconds()))
 
     def _is_ready(self, task: PlannedTask) -> bool:
         """Whether a task has to run; ends it as kept, blocked or refused where it has not."""
@@ -153,22 +154,24 @@ class _Worker:
         if manifest is None or manifest["fingerprint"] != task.fingerprint or task.reason is Reason.FORCED:
             return True
         LOGGER.info("kept: the result is there already")
-        self._end(record_from_manifest(manifest, self.context.attempt))
+        self._end(task, record_from_manifest(manifest))
         return False
 
     def _block(self, task: PlannedTask, absent: Sequence[str]) -> None:
         message = f"not tried: {', '.join(absent) or 'every scene it reads'} is missing or not as planned"
-        known = [failure_path(self.chunk.output, name, task.scene) for name in task.inputs]
+        known = [failure_path(self.chunk.output, one.folder) for one in task.inputs.values()]
         failures = [str(path.relative_to(self.chunk.output)) for path in known if path.exists()]
         if failures:
             message += f"; see {', '.join(failures)}"
         LOGGER.warning("%s", message)
-        self._end(Record(task.stage, task.round, task.scene, TaskOutcome.BLOCKED, task.fingerprint, message=message))
+        self._end(
+            task, Record(task.stage, task.round, task.scene, TaskOutcome.BLOCKED, task.fingerprint, message=message)
+        )
 
     def _run_batch(self, stage: Stage, tasks: Sequence[PlannedTask]) -> None:
         """One call of ``run``; where it raises as a whole, the scenes that remain are tried one by one."""
         waiting = {task.scene: task for task in tasks}
-        self.context.scene = _label(tasks)
+        self.context.scene = _label(tasks[0].scene, tasks)
         jobs = [job for task in tasks for job in _jobs(task)]
         self._start_clock()
         try:
@@ -201,29 +204,38 @@ class _Worker:
         self._start_clock()
 
     def _commit(self, task: PlannedTask, result: Result) -> None:
+        ended = time.time()
+        seconds = self._seconds()
         manifest = {
             **_manifest(task, self.chunk.config, result),
-            "seconds": time.perf_counter() - self.started,
+            "attempt": self.context.attempt,
+            "host": socket.gethostname(),
+            "started": moment(ended - seconds),
+            "ended": moment(ended),
+            "seconds": seconds,
             "peak_memory_bytes": self.memory.bytes(),
             "peak_memory_of": self.memory.scope,
         }
         for warning in result.warnings:
             LOGGER.warning("%s", warning)
+        # before the commit, after which nothing that must not be lost may follow
+        clear_failure(self.chunk.output, task.folder)
         stored = commit(task.folder, result, manifest, replace=task.reason is Reason.FORCED)
-        LOGGER.info("%s in %.2f s", "done" if stored else "kept: another process was first", manifest["seconds"])
-        record = record_from_manifest(manifest, self.context.attempt)
-        self._end(replace(record, outcome=TaskOutcome.DONE if stored else TaskOutcome.KEPT))
+        LOGGER.info("%s in %.2f s", "done" if stored else "kept: another process was first", seconds)
+        self.records.append(record_from_manifest(manifest, TaskOutcome.DONE if stored else TaskOutcome.KEPT))
 
-    def _end(self, record: Record) -> None:
-        """Stores the record of a task that did not fail; an earlier failure no longer counts."""
-        clear_failure(self.chunk.output, record.stage, record.scene)
-        with suppress(StoreError):  # the result is committed; the record that is returned still tells it
-            write_record(self.chunk.output, record)
+    def _end(self, task: PlannedTask, record: Record) -> None:
+        """Ends a task that had nothing to compute; an earlier failure no longer counts."""
+        clear_failure(self.chunk.output, task.folder)
         self.records.append(record)
 
     def _start_clock(self) -> None:
         self.memory.reset()
         self.started = time.perf_counter()
+
+    def _seconds(self) -> float:
+        """How long the current task has taken; 0 where none has begun."""
+        return 0.0 if self.started is None else time.perf_counter() - self.started
 
 
 def _manifest(task: PlannedTask, config: Mapping[str, Any], result: Result) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def test_command_answers_from_the_root_folder(command: Path, argument: str, answ
 
 def test_demo_runs_from_the_root_folder(command: Path, tmp_path: Path) -> None:
     _call([command, *SMALL_DEMO, "--output", tmp_path], Path("/"))
-    assert len(list(tmp_path.glob("round_00/pseudo_labels/*/data.zarr/zarr.json"))) == 1
+    assert len(list(tmp_path.glob("round_00/pseudo_labels/*/data.zarr.zip"))) == 1
 
 
 def test_packages_in_the_current_folder_are_not_imported(command: Path, tmp_path: Path) -> None:
@@ -91,4 +91,4 @@ def test_packages_in_the_current_folder_are_not_imported(command: Path, tmp_path
         decoy.parent.mkdir(parents=True)
         decoy.write_text(f"raise ImportError('the {name} of the current folder was imported')\n")
     _call([command, *SMALL_DEMO, "--output", tmp_path / "run"], tmp_path / "decoy")
-    assert len(list(tmp_path.glob("run/round_00/pseudo_labels/*/data.zarr/zarr.json"))) == 1
+    assert len(list(tmp_path.glob("run/round_00/pseudo_labels/*/data.zarr.zip"))) == 1

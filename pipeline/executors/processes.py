@@ -8,15 +8,16 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from pipeline.errors import SceneError
 from pipeline.records import Record
 from pipeline.tasks import Chunk
 from pipeline.threads import THREAD_VARIABLES
-from pipeline.worker import run_chunk
+from pipeline.worker import log_path, record_failure, run_chunk
 
 _PATIENCE_SECONDS = 5.0
 
@@ -121,6 +122,34 @@ class WorkerPool:
             worker.process.join()
         code: int | None = worker.process.exitcode
         return code
+
+
+def surviving(pool: WorkerPool, chunks: Iterable[Chunk]) -> Iterator[list[Record]]:
+    """The records of each chunk; those of a worker that died are tried once more, scene by scene.
+
+    A scene that costs a second worker its life ends as failed.
+    """
+    again: list[Chunk] = []
+    for chunk, answer in pool.run(chunks):
+        if isinstance(answer, Death):
+            again += [replace(chunk, tasks=(task,), attempt=chunk.attempt + 1) for task in chunk.tasks]
+        else:
+            yield answer
+    for chunk, answer in pool.run(again):
+        yield [_lost(chunk, answer)] if isinstance(answer, Death) else answer
+
+
+def _lost(chunk: Chunk, death: Death) -> Record:
+    """The record of a task that cost two workers their lives."""
+    task = chunk.tasks[0]
+    cause = (
+        "most likely memory ran out: use fewer workers, or a machine with more memory"
+        if death.killed
+        else "a library crashed: run this scene alone with --workers 0 to see its last words"
+    )
+    log = log_path(chunk.output, chunk.tasks)
+    error = SceneError(f"{task.scene}: the worker process {death}, twice; {cause} (log: {log})")
+    return record_failure(chunk.output, task, error, log=log, attempt=chunk.attempt)
 
 
 def _start() -> _Worker:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import StoreError
 from pipeline.stage import Array, Result
-from pipeline.store import read_arrays
+from pipeline.store import DATA, read_arrays
 from stages.pseudo_labels.labels import FORMAT, FORMAT_VERSION, PseudoLabels
 from stages.stores import box_arrays, read_boxes, source_names
 
@@ -51,8 +51,8 @@ def labels_result(
 
 
 def read_labels(path: Path) -> PseudoLabels:
-    """The labels in a folder that holds ``data.zarr``, or in ``data.zarr`` itself; raises StoreError for others."""
-    folder = path.parent if path.name == "data.zarr" else path
+    """The labels in a scene's folder, or in the ``data.zarr.zip`` there; raises StoreError for anything else."""
+    folder = path.parent if path.name == DATA else path
     arrays, attributes = read_arrays(folder)
     if attributes.get("format") != FORMAT:
         raise StoreError(f"{path} holds no pseudo-labels: open <run>/round_00/pseudo_labels/<scene>")

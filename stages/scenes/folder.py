@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -19,14 +20,14 @@ BOX_SUFFIX = ".boxes.json"
 
 def subfolders(path: Path) -> list[Path]:
     """Visible folders in ``path``, sorted by name; raises InputError where it is no folder that can be read."""
-    return [entry for entry in _entries(path) if entry.is_dir()]
-
-
-def _entries(path: Path) -> list[Path]:
     try:
-        return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        return sorted(entry for entry in path.iterdir() if not entry.name.startswith(".") and entry.is_dir())
     except OSError as problem:
-        raise InputError(f"{path}: no folder that can be read ({problem.strerror}); check `path`") from problem
+        raise _unreadable(path, problem) from problem
+
+
+def _unreadable(path: Path, problem: OSError) -> InputError:
+    return InputError(f"{path}: no folder that can be read ({problem.strerror}); check `path`")
 
 
 def with_ids(sources: list[Source], path: Path) -> list[Source]:
@@ -46,16 +47,28 @@ def discover(config: FolderConfig) -> list[Source]:
     Raises InputError for no folder, no scene, or file names that make no scene id.
     """
     files: dict[str, list[Path]] = defaultdict(list)
-    for entry in _entries(config.path):
-        if entry.suffix.lower() in SUFFIXES and entry.is_file():
-            files[entry.stem].append(entry)
+    boxes: dict[str, Path] = {}
+    for name in _file_names(config.path):
+        scene, dot, suffix = name.rpartition(".")
+        if f"{dot}{suffix.lower()}" in SUFFIXES:
+            files[scene].append(config.path / name)
+        elif name.endswith(BOX_SUFFIX):
+            boxes[name.removesuffix(BOX_SUFFIX)] = config.path / name
     if not files:
         raise InputError(f"{config.path}: no scene; looked for files *.npz, *.ply and *.pcd directly in it")
-    sources = []
-    for scene, points in files.items():
-        box_file = config.path / f"{scene}{BOX_SUFFIX}"
-        sources.append(Source(scene, (*points, box_file) if box_file.is_file() else tuple(points)))
+    sources = [
+        Source(scene, (*points, boxes[scene]) if scene in boxes else tuple(points)) for scene, points in files.items()
+    ]
     return with_ids(sources, config.path)
+
+
+def _file_names(path: Path) -> list[str]:
+    """Names of the visible files in ``path``, sorted; one look at the folder, which may hold 100,000 scenes."""
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
+    except OSError as problem:
+        raise _unreadable(path, problem) from problem
 
 
 def read(scene: str, files: tuple[Path, ...], config: FolderConfig) -> Scan:

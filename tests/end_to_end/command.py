@@ -112,13 +112,13 @@ def results(run: Path, stages: Sequence[str] = STAGES) -> list[Path]:
 
 
 def checksums(run: Path, stages: Sequence[str] = STAGES) -> dict[str, str]:
-    """sha256 of every file below the data.zarr of every result, by path relative to the run."""
-    files = [file for file in _files(run, stages) if "data.zarr" in file.parts]
+    """sha256 of the data.zarr.zip of every result, by path relative to the run."""
+    files = [file for file in _files(run, stages) if file.name == "data.zarr.zip"]
     return {str(file.relative_to(run)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def differences(run: Path, other: Path, stages: Sequence[str] = STAGES) -> list[str]:
-    """The files below data.zarr that two runs do not have in common, byte for byte; both have some."""
+    """The data.zarr.zip that two runs do not have in common, byte for byte; both have some."""
     ours, theirs = checksums(run, stages), checksums(other, stages)
     assert ours
     assert theirs

@@ -80,7 +80,7 @@ def test_a_run_says_what_it_did_and_where_it_lies(folder: Path, capsys: pytest.C
     assert "failure" not in said.out
     assert "warning" not in said.out
     assert "double: 3/3" in said.err
-    assert (folder / "outputs/my/round_00/double/a/data.zarr").is_dir()
+    assert (folder / "outputs/my/round_00/double/a/data.zarr.zip").is_file()
 
 
 def test_a_run_keeps_its_configuration_and_plan(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,8 @@ def test_sweep_removes_what_the_dead_left(tmp_path: Path) -> None:
     stage = tmp_path / "round_00" / "features"
     stage.mkdir(parents=True)
     torn = stage / f".a@{host}@{dead}@123"
-    (torn / "data.zarr").mkdir(parents=True)
+    torn.mkdir()
+    (torn / "data.zarr.zip").touch()
     dataset = tmp_path / "round_00" / f".total@{host}@{dead}@4"
     dataset.mkdir()
     text = tmp_path / f".stats.json@{host}@{dead}@5"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.fingerprint import canonical_json, digest, scene_seed, task_fingerprint
+from pipeline.fingerprint import SceneFingerprints, canonical_json, digest, scene_seed, task_fingerprint
 
 FACTS: dict[str, Any] = {"config": {"a": 1}, "seed": 3, "inputs": {"x": "f"}, "files": [("s.npz", "00")]}
 
@@ -79,3 +79,22 @@ def test_seeds_depend_on_run_stage_and_scene_alone() -> None:
     seeds = [scene_seed(run, stage, scene) for run in (0, 1) for stage in "xy" for scene in ("a", "b", "ab")]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+@pytest.mark.parametrize("inputs", [(), ("scenes",), ("superpoints", "features", "\u00e4")])
+@pytest.mark.parametrize("files", [(), (("a \u00e4.npz", "0" * 64), ('"', "1"))])
+def test_many_scenes_at_once_get_the_same_fingerprints(
+    inputs: tuple[str, ...], files: tuple[tuple[str, str], ...]
+) -> None:
+    config: dict[str, Any] = {"z": [float("inf"), None], "a": {"text": '"\u00e4'}}
+    many = SceneFingerprints("stage", 3, config=config, run_seed=7, inputs=inputs)
+    for scene in ("room_0001", "A.b-c"):
+        given = [f"{scene} {name}" for name in range(len(inputs))]
+        assert many.of(scene, given, files) == task_fingerprint(
+            "stage",
+            3,
+            config=config,
+            seed=scene_seed(7, "stage", scene),
+            inputs=dict(zip(inputs, given, strict=True)),
+            files=files,
+        )

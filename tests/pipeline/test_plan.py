@@ -12,7 +12,8 @@ import pytest
 from toy_stages import TOY_STAGES, Batch, Numbers, Report, Toy, plan_of
 
 from pipeline.errors import ConfigurationError, InputError, StoreError
-from pipeline.plan import load_plan, make_plan, pin, save_plan
+from pipeline.plan import make_plan, pin
+from pipeline.plans import load_plan, save_plan
 from pipeline.stage import DATASET, Source, Stage
 from pipeline.tasks import Reason
 
@@ -34,8 +35,8 @@ class TestTasks:
             "total": {MISSING: 1},
             "report": {MISSING: 1},
         }
-        assert len(plan.pending) == 11
-        assert [len(step) for step in plan.steps()] == [3, 3, 3, 1, 1]
+        assert (plan.pending, plan.size) == (11, 11)
+        assert [len(step.rows) for _, step in plan.running] == [3, 3, 3, 1, 1]
 
     def test_planning_writes_the_cache_of_hashes_alone(self, toy: Toy) -> None:
         for path in (toy.folder / "data").iterdir():
@@ -67,11 +68,35 @@ class TestTasks:
             assert (loaded.name, loaded.output) == (plan.name, plan.output)
             assert loaded.config == json.loads(json.dumps(plan.config, default=str))
 
-    @pytest.mark.parametrize("text", ["", "{}", '{"format": 0}', "[]", '{"format": 1, "tasks": [{}]}'])
+    @pytest.mark.parametrize(
+        "text", ["", "{}", '{"format": 0}', "[]", '{"format": 2, "boxgp": "0.1.0", "steps": [{}]}']
+    )
     def test_a_broken_plan_is_refused(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "plan.json").write_text(text)
-        with pytest.raises(StoreError, match=r"plan.json is .*: plan again"):
-            load_plan(tmp_path / "plan.json")
+        with pytest.raises(StoreError, match=r": plan again"):
+            load_plan(tmp_path)
+
+    @pytest.mark.parametrize("change", [{"format": 1}, {"boxgp": "0.0.1"}])
+    def test_a_plan_of_another_version_is_refused(self, toy: Toy, change: dict[str, Any]) -> None:
+        header = save_plan(plan_of(toy)) / "plan.json"
+        header.write_text(json.dumps(json.loads(header.read_text()) | change))
+        with pytest.raises(StoreError, match=r"was made by boxgp 0\.\d\.\d, format \d; this is boxgp .*: plan again"):
+            load_plan(header.parent)
+
+    @pytest.mark.parametrize("text", ["", '["a", "done"\n', '["a", "else", null, []]\n', "{}\n"])
+    def test_broken_rows_are_refused(self, toy: Toy, text: str) -> None:
+        folder = save_plan(plan_of(toy))
+        (folder / "01_double.jsonl").write_text(text)
+        plan = load_plan(folder)
+        with pytest.raises(StoreError, match=r"01_double\.jsonl .*: plan again"):
+            plan.task(1, 0)
+
+    def test_nothing_is_left_of_a_plan_that_could_not_be_saved(self, toy: Toy) -> None:
+        (toy.output / "plans").mkdir(parents=True)
+        (toy.output / "config.yaml").mkdir()
+        with pytest.raises(InputError, match="cannot be used"):
+            save_plan(plan_of(toy))
+        assert list(toy.output.glob("**/.*")) == []
 
     def test_an_output_that_is_a_file_is_refused(self, toy: Toy) -> None:
         toy.output.write_text("")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from toy_stages import TOY_STAGES, Double, Numbers, Toy, complete, plan_of
 
-from pipeline.plan import load_plan, save_plan
+from pipeline.plans import load_plan, save_plan
 from pipeline.stage import Source
 from pipeline.store import read_arrays
 from pipeline.tasks import Plan, Reason
@@ -30,7 +30,7 @@ class TestReasons:
     def test_missing_and_torn(self, done: Toy) -> None:
         shutil.rmtree(done.output / "round_00" / "double" / "a")
         (done.output / "numbers" / "b" / "manifest.json").write_text("{")
-        (done.output / "round_00" / "batch" / "c" / "data.zarr" / "number" / "c" / "0").unlink()
+        (done.output / "round_00" / "batch" / "c" / "data.zarr.zip").unlink()
         plan = plan_of(done)
         assert _reasons(plan, "numbers") == [DONE, MISSING, DONE]
         assert _reasons(plan, "double") == [MISSING, DONE, DONE]

@@ -1,4 +1,4 @@
-"""Results on disk: bytes, commits, torn folders, races, kills and full disks."""
+"""Results on disk: bytes, commits, races, kills and full disks."""
 
 from __future__ import annotations
 
@@ -10,33 +10,25 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 import pytest
 import zarr
 from commit_storm import content_hash, store, values_in
+from toy_results import MANIFEST, RESULT
+from zarr.storage import ZipStore
 
 from pipeline import store as module
 from pipeline.errors import StoreError
 from pipeline.stage import Array, Result
-from pipeline.store import commit, fingerprint_of, read_arrays, read_manifest
+from pipeline.store import commit, fingerprint_of, intact_manifest, read_arrays
 
+ROOT = Path(__file__).resolve().parents[2]
 STORM = Path(__file__).parent / "commit_storm.py"
-MANIFEST: dict[str, Any] = {"fingerprint": "f"}
-RESULT = Result(
-    {
-        "xyz": Array(np.arange(30, dtype=np.float32).reshape(10, 3), ("point", "axis")),
-        "zero": Array(np.zeros((4, 5), bool), ("object", "region")),
-        "empty": Array(np.zeros((0, 6), np.float32), ("object", "corner")),
-        "scalar": Array(np.array(3, np.int64), ()),
-        "column_major": Array(np.asfortranarray(np.arange(6.0).reshape(2, 3)), ("row", "column")),
-        "missing": Array(np.array([np.nan, -1.0], np.float32), ("region",)),
-    },
-    {"format": "toy", "names": ["b", "a"], "scale": 0.5},
-    files={"table.txt": b"1\n", "figures/one.svg": b"<svg/>"},
-)
 
 
 def _hidden(folder: Path) -> list[Path]:
@@ -64,22 +56,68 @@ class TestCommit:
         assert _hidden(folder.parent) == []
 
     def test_zarr_alone_can_read_it(self, folder: Path) -> None:
-        group = zarr.open_group(folder / "data.zarr", mode="r")
-        assert group.metadata.zarr_format == 3
-        array = group["xyz"]
-        assert isinstance(array, zarr.Array)
-        assert array.metadata.dimension_names == ("point", "axis")  # type: ignore[union-attr]
-        assert array.nchunks == 1
+        def check(group: zarr.Group) -> None:
+            assert group.metadata.zarr_format == 3
+            assert dict(group.attrs) == RESULT.attributes
+            assert dict(group.arrays()).keys() == RESULT.arrays.keys()
+            for name, expected in RESULT.arrays.items():
+                array = group[name]
+                assert isinstance(array, zarr.Array)
+                assert array.metadata.dimension_names == (expected.dimensions or None)  # type: ignore[union-attr]
+                assert array.dtype == expected.values.dtype
+                np.testing.assert_array_equal(np.asarray(array[...]), expected.values)
+
+        with ZipStore(folder / "data.zarr.zip", mode="r") as entries:
+            check(zarr.open_group(entries, mode="r"))
 
     def test_bytes_do_not_depend_on_time_or_place(self, folder: Path, tmp_path: Path) -> None:
         other = tmp_path / "elsewhere" / "b"
         commit(other, RESULT, {"fingerprint": "g", "seconds": 3.0})
         assert content_hash(other) == content_hash(folder)
+        with ZipFile(folder / "data.zarr.zip") as entries:
+            found = entries.infolist()
+        assert {entry.date_time for entry in found} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.compress_type for entry in found} == {ZIP_STORED}
+        assert {(entry.create_system, entry.external_attr) for entry in found} == {(3, 0o644 << 16)}
+
+    def test_bytes_do_not_depend_on_the_order_of_arrays(self, folder: Path, tmp_path: Path) -> None:
+        turned = replace(RESULT, arrays={name: RESULT.arrays[name] for name in sorted(RESULT.arrays, reverse=True)})
+        commit(tmp_path / "turned", turned, MANIFEST)
+        assert content_hash(tmp_path / "turned") == content_hash(folder)
+
+    def test_few_files(self, folder: Path) -> None:
+        commit(folder.parent / "b", replace(RESULT, files={}), MANIFEST)
+        assert {path.name for path in (folder.parent / "b").rglob("*")} == {"data.zarr.zip", "manifest.json"}
+
+    def test_more_than_a_chunk_of_real_size(self, tmp_path: Path) -> None:
+        values = np.arange(2**26 + 5, dtype=np.uint8)
+        commit(tmp_path / "a", Result({"x": Array(values, ("point",))}), MANIFEST)
+        with ZipFile(tmp_path / "a" / "data.zarr.zip") as entries:
+            assert {"x/c/0", "x/c/1"} == {name for name in entries.namelist() if "/c/" in name}
+        np.testing.assert_array_equal(read_arrays(tmp_path / "a")[0]["x"], values)
+
+    def test_the_first_line_of_the_manifest_says_what_planning_asks(self, folder: Path) -> None:
+        commit(folder.parent / "b", RESULT, {"stage": "toy", "fingerprint": "ä", "config": {"x": {}, "y": [{}, "}\n"]}})
+        for name, others in (("a", {}), ("b", {"stage": "toy", "config": {"x": {}, "y": [{}, "}\n"]}})):
+            text = (folder.parent / name / "manifest.json").read_text()
+            assert text.endswith("\n}\n")
+            head = json.loads(text.splitlines()[0].removesuffix(",") + "}")
+            assert list(head) == ["fingerprint", "contents"]
+            assert list(head["contents"]) == ["data.zarr.zip", "figures/one.svg", "table.txt"]
+            assert json.loads(text) == head | others == intact_manifest(folder.parent / name)
+            assert fingerprint_of(folder.parent / name) == head["fingerprint"]
+
+    def test_manifests_of_any_length(self, folder: Path) -> None:
+        manifest = {"fingerprint": "g", "warnings": ["x" * 200_000]}
+        commit(folder, RESULT, manifest)
+        assert fingerprint_of(folder) == "g"
+        assert (intact_manifest(folder) or {})["warnings"] == manifest["warnings"]
 
     def test_large_arrays_have_several_chunks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_CHUNK_BYTES", 100)
         commit(tmp_path / "a", RESULT, MANIFEST)
-        group = zarr.open_group(tmp_path / "a" / "data.zarr", mode="r")
+        with ZipStore(tmp_path / "a" / "data.zarr.zip", mode="r") as entries:
+            group = zarr.open_group(entries, mode="r")
         assert [group[name].chunks for name in ("xyz", "zero", "empty", "scalar")] == [(8, 3), (4, 5), (1, 6), ()]  # type: ignore[union-attr]
         np.testing.assert_array_equal(read_arrays(tmp_path / "a")[0]["xyz"], RESULT.arrays["xyz"].values)
 
@@ -99,7 +137,7 @@ class TestCommit:
     def test_another_fingerprint_replaces_everything(self, folder: Path) -> None:
         assert commit(folder, Result(attributes={"new": 1}), {"fingerprint": "g"})
         assert read_arrays(folder) == ({}, {"new": 1})
-        assert {path.name for path in folder.iterdir()} == {"data.zarr", "manifest.json"}
+        assert {path.name for path in folder.iterdir()} == {"data.zarr.zip", "manifest.json"}
         assert {path.name for path in folder.parent.iterdir()} == {"a"}
 
     def test_an_equal_result_that_appears_meanwhile_is_put_back(
@@ -127,7 +165,7 @@ class TestCommit:
         assert (folder / "first").exists()
         assert _hidden(tmp_path) == []
 
-    @pytest.mark.parametrize("name", ["../x", "/x", "data.zarr/x", "manifest.json", ""])
+    @pytest.mark.parametrize("name", ["../x", "/x", "data.zarr.zip", "data.zarr.zip/x", "manifest.json", ""])
     def test_names_of_further_files_stay_inside(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(StoreError, match="cannot be the name of a file"):
             commit(tmp_path / "a", Result(files={name: b""}), MANIFEST)
@@ -143,62 +181,25 @@ class TestCommit:
         assert list(tmp_path.iterdir()) == []
 
 
-class TestTorn:
-    @pytest.mark.parametrize(
-        "name", ["data.zarr/xyz/c/0/0", "data.zarr/xyz/zarr.json", "table.txt", "data.zarr/zarr.json"]
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_other_processes_read_what_this_one_reads(folder: Path, method: str) -> None:
+    """In a process of its own, since a fork of one with zarr's threads is what has to be tried."""
+    lines = (
+        "import sys, warnings, multiprocessing as m",
+        "from pathlib import Path",
+        "from pipeline.store import read_arrays",
+        "def total(folder): return float(read_arrays(folder)[0]['xyz'].sum())",
+        "if __name__ == '__main__':",
+        "    folder = Path(sys.argv[2])",
+        "    here = total(folder)",
+        "    with m.get_context(sys.argv[1]).Pool(2) as pool:",
+        "        assert pool.map(total, [folder] * 8) == [here] * 8",
     )
-    def test_a_missing_file_is_noticed(self, folder: Path, name: str) -> None:
-        (folder / name).unlink()
-        assert fingerprint_of(folder) is None
-        with pytest.raises(StoreError, match=rf"{folder} is torn: {name} .*remove that folder and run again"):
-            read_arrays(folder)
-
-    def test_a_truncated_chunk_is_noticed(self, folder: Path) -> None:
-        chunk = folder / "data.zarr" / "xyz" / "c" / "0" / "0"
-        chunk.write_bytes(chunk.read_bytes()[:-1])
-        assert fingerprint_of(folder) is None
-        with pytest.raises(StoreError, match="torn"):
-            read_arrays(folder)
-
-    def test_a_changed_byte_is_noticed_when_it_is_read(self, folder: Path) -> None:
-        chunk = folder / "data.zarr" / "xyz" / "c" / "0" / "0"
-        content = bytearray(chunk.read_bytes())
-        content[-6] ^= 1
-        chunk.write_bytes(content)
-        with pytest.raises(StoreError, match=r"data.zarr cannot be read .*remove that folder"):
-            read_arrays(folder)
-
-    @pytest.mark.parametrize("text", ["", "{", '{"fingerprint": "f"', "[]", '{"fingerprint": 3}'])
-    def test_a_truncated_manifest_is_noticed(self, folder: Path, text: str) -> None:
-        (folder / "manifest.json").write_text(text)
-        assert fingerprint_of(folder) is None
-        with pytest.raises(StoreError, match=r"manifest.json is (torn|no manifest of boxgp).*run again"):
-            read_manifest(folder)
-
-    def test_a_torn_folder_is_replaced(self, folder: Path) -> None:
-        before = content_hash(folder)
-        (folder / "data.zarr" / "zero" / "c" / "0" / "0").unlink()
-        assert commit(folder, RESULT, MANIFEST)
-        assert content_hash(folder) == before
-
-    def test_missing_chunks_are_noticed_without_a_manifest(self, folder: Path) -> None:
-        (folder / "manifest.json").unlink()
-        assert "xyz" in read_arrays(folder)[0]
-        (folder / "data.zarr" / "zero" / "c" / "0" / "0").unlink()
-        with pytest.raises(StoreError, match="1 chunks of zero are missing"):
-            read_arrays(folder)
-
-    def test_foreign_folders(self, tmp_path: Path) -> None:
-        with pytest.raises(StoreError, match="does not exist: run the stage that writes it"):
-            read_arrays(tmp_path / "nowhere")
-        with pytest.raises(StoreError, match=r"is no result of boxgp: it has no data.zarr"):
-            read_arrays(tmp_path)
-        with pytest.raises(StoreError, match=r"is no result of boxgp: it has no manifest.json"):
-            read_manifest(tmp_path)
-        zarr.open_group(tmp_path / "data.zarr", mode="w", zarr_format=2)
-        with pytest.raises(StoreError, match=r"data.zarr"):
-            read_arrays(tmp_path)
-        assert fingerprint_of(tmp_path) is None
+    script = folder.parent.parent / "read.py"
+    script.write_text("\n".join(lines))
+    command = [sys.executable, "-W", "error::ResourceWarning", str(script), method, str(folder)]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
 def _storm(*arguments: object) -> list[Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ import zarr
 from toy_stages import TOY_STAGES, Batch, Double, Toy, array_bytes, plan_of
 
 from pipeline.errors import ConfigurationError
+from pipeline.failures import read_failures
 from pipeline.plan import make_plan, pin
-from pipeline.records import Record, TaskOutcome, read_failures, read_record
+from pipeline.records import Record, TaskOutcome, record_from_manifest
 from pipeline.stage import DATASET
 from pipeline.store import fingerprint_of, read_arrays, read_manifest
 from pipeline.tasks import Chunk, Plan
@@ -36,8 +39,8 @@ def _run_all(plan: Plan, *stages: str) -> dict[str, dict[str, TaskOutcome]]:
     return {stage: {record.scene: record.outcome for record in _run(plan, stage)} for stage in stages}
 
 
-def _log(toy: Toy, stage: str, scene: str) -> str:
-    return (toy.output / "logs" / stage / f"{scene}.log").read_text()
+def _log(toy: Toy, name: str) -> str:
+    return (toy.output / "logs" / f"{name}.log").read_text()
 
 
 class TestSuccess:
@@ -63,6 +66,9 @@ class TestSuccess:
         assert {"python", "numpy", "zarr"} <= set(manifest["versions"])
         assert manifest["seconds"] > 0
         assert manifest["peak_memory_bytes"] > 2**20
+        assert (manifest["attempt"], manifest["host"]) == (1, socket.gethostname())
+        started, ended = (datetime.fromisoformat(manifest[name]) for name in ("started", "ended"))
+        assert (ended - started).total_seconds() == pytest.approx(manifest["seconds"], abs=2e-6)
         source = read_manifest(plan.tasks[0].folder)
         assert source["files"] == [["a.txt", plan.tasks[0].files[0].content]]
         total = read_manifest(toy.output / "round_00" / "total")
@@ -72,7 +78,8 @@ class TestSuccess:
         records = _run(plan_of(toy), "numbers")
         assert [record.scene for record in records] == ["a", "b", "c"]
         assert [record.statistics for record in records] == [{"numbers": 3.0}, {"numbers": 2.0}, {"numbers": 1.0}]
-        assert [read_record(toy.output, "numbers", record.scene) for record in records] == records
+        manifests = [read_manifest(toy.output / "numbers" / record.scene) for record in records]
+        assert [record_from_manifest(manifest, DONE) for manifest in manifests] == records
 
     def test_a_result_that_is_there_is_kept(self, toy: Toy) -> None:
         plan = plan_of(toy)
@@ -100,7 +107,7 @@ class TestSuccess:
             for scene in "cab":
                 assert [record.outcome for record in _run(plan, stage, [scene])] == [DONE]
         assert array_bytes(other.output) == array_bytes(toy.output)
-        assert len(array_bytes(toy.output)) == 9 * 3
+        assert len(array_bytes(toy.output)) == 9
 
 
 class TestFailures:
@@ -126,11 +133,31 @@ class TestFailures:
             False,
         )
         assert failure.inputs == {"numbers": str(toy.output / "numbers" / "a")}
+        task = plan.tasks[3]
+        assert (failure.folder, failure.fingerprint, failure.attempt) == ("round_00/double/a", task.fingerprint, 1)
+        assert failure.log == "logs/round_00/double/a+2.log"
+        assert failure.seconds > 0
+        assert datetime.fromisoformat(failure.ended).tzinfo is not None
 
     def test_success_clears_the_failure(self, toy: Toy) -> None:
         _run_all(plan_of(toy, {"double": {"fail": ("a",)}}), "numbers", "double")
         _run_all(plan_of(toy), "double")
         assert read_failures(toy.output) == []
+
+    def test_the_commit_is_the_last_step(self, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whenever the process dies, there is no result beside the failure of an earlier attempt at it."""
+        _run_all(plan_of(toy, {"double": {"fail": ("a",)}}), "numbers", "double")
+        seen = []
+
+        def died(*_: object, **__: object) -> None:
+            seen.append(read_failures(toy.output))
+            raise KeyboardInterrupt
+
+        plan = plan_of(toy)
+        monkeypatch.setattr("pipeline.worker.commit", died)
+        with pytest.raises(KeyboardInterrupt):
+            _run(plan, "double", ["a"])
+        assert seen == [[]]
 
     def test_the_old_result_stays_when_the_new_one_fails(self, toy: Toy) -> None:
         plan = plan_of(toy)
@@ -213,7 +240,7 @@ class TestChunks:
         assert {scene: record.outcome for scene, record in records.items()} == {"a": DONE, "b": FAILED, "c": DONE}
         assert {scene: record.attempt for scene, record in records.items()} == {"a": 1, "b": 2, "c": 2}
         assert records["b"].message == "a batch of 1 failed"
-        assert "tried scene by scene" in _log(toy, "batch", "a+2")
+        assert "tried scene by scene" in _log(toy, "round_00/batch/a+2")
 
     def test_results_are_those_of_the_whole_chunk(self, toy: Toy) -> None:
         """What a chunk gave before it failed and what single scenes give is what a healthy chunk gives."""
@@ -249,7 +276,7 @@ class TestDatasets:
         assert outcomes["total"] == {DATASET: DONE}
         manifest = read_manifest(toy.output / "round_00" / "total")
         assert (manifest["scenes"], manifest["missing"]) == (["a", "c"], ["b"])
-        assert "WARNING total round=0 scene=dataset attempt=1: 1 scenes are missing: b" in _log(toy, "total", DATASET)
+        assert "WARNING total round=0 scene=dataset attempt=1: 1 scenes are missing: b" in _log(toy, "round_00/total")
         assert read_arrays(toy.output / "round_00" / "report")[0]["sum"] == 4
 
     def test_strict_refuses(self, toy: Toy) -> None:
@@ -272,7 +299,7 @@ class TestLog:
         plan = plan_of(toy, {"double": {"warn": ("a",)}})
         _run(plan, "numbers")
         _run(plan, "double", ["a"], attempt=3)
-        lines = _log(toy, "double", "a").splitlines()
+        lines = _log(toy, "round_00/double/a").splitlines()
         start = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
         assert all(re.match(rf"{start} (INFO|WARNING) double round=0 scene=a attempt=3: ", line) for line in lines)
         messages = [line.partition("attempt=3: ")[2] for line in lines]

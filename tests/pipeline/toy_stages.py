@@ -21,9 +21,10 @@ import numpy as np
 
 from pipeline.config import RunConfig
 from pipeline.errors import SceneError
-from pipeline.executors.local import run_plan
+from pipeline.executors.local import LocalExecutor
 from pipeline.plan import make_plan
 from pipeline.progress import Progress
+from pipeline.run import run_plan
 from pipeline.stage import Array, DatasetStage, Result, SceneJob, SceneStage, Source, Stage, StageConfig
 from pipeline.store import read_arrays
 from pipeline.tasks import Plan
@@ -214,13 +215,9 @@ def plan_of(
 
 def complete(plan: Plan) -> None:
     """Runs all of a plan in this process."""
-    assert run_plan(plan, workers=0, progress=Progress()).exit_code == 0
+    assert run_plan(plan, LocalExecutor(0), Progress()).exit_code == 0
 
 
 def array_bytes(output: Path) -> dict[str, bytes]:
-    """Every byte of every data.zarr below ``output``."""
-    return {
-        path.relative_to(output).as_posix(): path.read_bytes()
-        for path in sorted(output.rglob("*"))
-        if path.is_file() and "data.zarr" in path.parts
-    }
+    """Every byte of every data.zarr.zip below ``output``."""
+    return {path.relative_to(output).as_posix(): path.read_bytes() for path in sorted(output.rglob("data.zarr.zip"))}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 from zarr.core.metadata import ArrayV3Metadata
+from zarr.storage import ZipStore
 
 from pipeline.errors import StoreError
 from pipeline.store import commit
@@ -54,7 +55,7 @@ def test_points_without_a_region_have_no_label(labels: PseudoLabels) -> None:
 
 def test_store_and_back(labels: PseudoLabels, tmp_path: Path) -> None:
     folder = write(tmp_path / "scene", labels)
-    for path in (folder, folder / "data.zarr"):
+    for path in (folder, folder / "data.zarr.zip"):
         back = PseudoLabels.open(path)
         for name, value in vars(labels).items():
             if isinstance(value, np.ndarray):
@@ -66,7 +67,8 @@ def test_store_and_back(labels: PseudoLabels, tmp_path: Path) -> None:
 
 
 def test_the_contract_is_readable_with_zarr_alone(labels: PseudoLabels, tmp_path: Path) -> None:
-    group = zarr.open_group(write(tmp_path / "scene", labels) / "data.zarr", mode="r")
+    entries = ZipStore(write(tmp_path / "scene", labels) / "data.zarr.zip", mode="r")
+    group = zarr.open_group(entries, mode="r")
     kinds = {name: (str(array.dtype), dimension_names(array)) for name, array in group.arrays()}
     rows = ("object", "region")
     assert kinds == {
@@ -90,6 +92,7 @@ def test_the_contract_is_readable_with_zarr_alone(labels: PseudoLabels, tmp_path
     assert isinstance(source, zarr.Array)
     assert isinstance(names, list)
     assert {names[index] for index in np.asarray(source[:])} <= {"background", "single_box", "gp", "fallback"}
+    entries.close()
 
 
 @pytest.mark.parametrize(
