@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ablations, alternatives, partitions, rendering, rendering_engines, tuning
+from benchmarks import ablations, alternatives, partitions, rendering, rendering_engines, stores, tuning
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("benchmarks") / "results"
@@ -37,6 +37,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "gpu",
         "growth_larger",
         "growth_pairs",
+        "stores",
     ),
 }
 """Which tables stand where, relative to ROOT."""
@@ -58,6 +59,7 @@ TABLES: dict[str, tuple[str, Renderer]] = {
     "reduction": ("reduction", rendering_engines.reduction),
     "machine": ("machine", rendering_engines.machine),
     "gpu": ("gpu", rendering_engines.gpu),
+    "stores": ("stores", stores.rendered),
 }
 """Result file (without suffix) and rendering of every table."""
 

@@ -42,7 +42,6 @@ DATA = "data.zarr.zip"
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 64 * 2**20
 _GROUP_KEY = "zarr.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _HEADER_BYTES = 30
 _MANIFEST_BYTES = 64 * 2**10
 _MANIFEST_END = b"\n}\n"
@@ -121,7 +120,7 @@ def read_arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         with ZipStore(folder / DATA, mode="r") as entries:
             group = zarr.open_group(entries, mode="r", zarr_format=3)
             return _read(group, keys), dict(group.attrs)
-    # a damaged zip can make zipfile raise RuntimeError, and OverflowError for impossible positions, as well
+    # a damaged zip makes zipfile raise RuntimeError and OverflowError as well
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, BadZipFile, EOFError, OverflowError) as error:
         raise StoreError(f"{folder / DATA} cannot be read ({error}); {_REMEDY}") from error
 
@@ -236,7 +235,7 @@ def _write_group(entries: ZipFile, result: Result) -> None:
 
 
 def _write_entry(entries: ZipFile, key: str, content: bytes) -> None:
-    entry = ZipInfo(key, _EPOCH)
+    entry = ZipInfo(key)  # dated 1980-01-01, whatever the clock says
     entry.create_system, entry.external_attr = 3, 0o644 << 16  # on any system: Unix, rw-r--r--
     entries.writestr(entry, content)
 

@@ -29,7 +29,7 @@ class PseudoLabels(SceneStage):
         posteriors = read_posteriors(job.inputs["posteriors"])
         labels = build_labels(scene, superpoints, posteriors, self.config.fusion)
         statistics = {
-            f"label_source/{source.name.lower()}": float((labels.source == source).sum()) for source in LabelSource
+            f"regions_by_source/{source.name.lower()}": float((labels.source == source).sum()) for source in LabelSource
         }
         empty = empty_objects(labels)
         named = ", ".join(str(k) for k in empty[:20]) + (", ..." if len(empty) > 20 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from pipeline.cli import main
+from pipeline.plans import load_plan
 
 TOYS = Path(__file__).parents[1] / "pipeline"
 PIPELINE = tuple(f"toy_stages:{name}" for name in ("Numbers", "Double", "Batch", "Total", "Report"))
@@ -88,8 +88,8 @@ def test_a_run_keeps_its_configuration_and_plan(folder: Path, capsys: pytest.Cap
     saved = yaml.safe_load((folder / "out/x/config.yaml").read_text())
     assert saved["double"]["factor"] == 3.0
     assert saved["numbers"]["path"] == str(folder / "data")
-    (plan,) = (folder / "out/x/plans").glob("*.json")
-    assert len(json.loads(plan.read_text())["tasks"]) == 11
+    (plan,) = (folder / "out/x/plans").iterdir()
+    assert load_plan(plan).size == 11
 
 
 def test_a_second_run_keeps_everything(capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,8 +141,8 @@ def test_scenes_that_fail_are_named_and_the_others_go_on(folder: Path, capsys: p
     assert re.search(r"^2 failures:\n  bad, numbers: .*bad.txt holds no numbers", said.out, re.MULTILINE)
     assert "\n  b, double: a mistake in the program\n" in said.out
     assert "boxgp failures outputs/my" in said.out
-    assert "1 warning, in the lines with WARNING of these logs:\n  outputs/my/logs/double/ (1)" in said.out
-    assert "WARNING" in (folder / "outputs/my/logs/double/c.log").read_text()
+    assert "1 warning, in the lines with WARNING of these logs:\n  outputs/my/logs/round_00/double/ (1)" in said.out
+    assert "WARNING" in (folder / "outputs/my/logs/round_00/double/c.log").read_text()
     assert "Traceback" not in said.out + said.err
 
 

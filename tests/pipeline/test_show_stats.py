@@ -36,7 +36,11 @@ def _rounds(numbers: int) -> RunStatistics:
     """Two scenes in some rounds, ever more of whose regions are labelled by a GP."""
     labels = [
         _manifest(
-            scene, "labels", number, 10 * number + 10, {"label_source/gp": 1 + 2.0 * number, "label_source/box": 1}
+            scene,
+            "labels",
+            number,
+            10 * number + 10,
+            {"regions_by_source/gp": 1 + 2.0 * number, "regions_by_source/box": 1},
         )
         for number in range(numbers)
         for scene in "ab"
@@ -61,7 +65,7 @@ def test_one_round() -> None:
     assert lines[place + 1] == "scenes 1 0 0 35.00 s 35.00 s 35.00 s 35.00 s 12 3,072 MiB"
     assert lines[place + 2] == "labels 2 0 0 80.00 s 40.00 s 40.00 s 40.00 s 12 3,072 MiB"
     assert "scenes points 12,345 12,345" in lines
-    place = lines.index("label source (labels) share")
+    place = lines.index("regions by source (labels) share")
     assert lines[place + 1 : place + 3] == ["box 50.0 %", "gp 50.0 %"]
     place = lines.index("slowest scene took")
     assert lines[place + 1 :] == ["labels b 40.00 s", "labels a 40.00 s", "scenes a 35.00 s"]
@@ -71,7 +75,7 @@ def test_rounds() -> None:
     lines = _lines(_rounds(3))
     assert "labels, round 2 2 0 0 120 s 60.00 s 60.00 s 60.00 s 4 3,072 MiB" in lines
     assert any(line.startswith("scenes 1 ") for line in lines)
-    place = lines.index("label source (labels) round 0 round 1 round 2 change")
+    place = lines.index("regions by source (labels) round 0 round 1 round 2 change")
     assert lines[place + 1 : place + 3] == ["box 50.0 % 25.0 % 16.7 % -8.3", "gp 50.0 % 75.0 % 83.3 % +8.3"]
 
 

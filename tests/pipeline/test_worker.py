@@ -20,7 +20,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.failures import read_failures
 from pipeline.plan import make_plan, pin
 from pipeline.records import Record, TaskOutcome, record_from_manifest
-from pipeline.stage import DATASET
+from pipeline.stage import DATASET, Result, SceneJob
 from pipeline.store import fingerprint_of, read_arrays, read_manifest
 from pipeline.tasks import Chunk, Plan
 from pipeline.worker import load_stage, run_chunk
@@ -310,6 +310,25 @@ class TestLog:
     def test_nothing_reaches_the_terminal(self, toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
         plan = plan_of(toy, {"double": {"warn": ("a",), "fail": ("b",)}})
         _run_all(plan, "numbers", "double")
+        assert capfd.readouterr() == ("", "")
+
+    def test_what_a_stage_prints_names_its_scene(
+        self, toy: Toy, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        plan = plan_of(toy)
+        _run(plan, "numbers")
+        given = Double.run_scene
+
+        def talkative(stage: Double, job: SceneJob) -> Result:
+            print("working on", job.scene)
+            return given(stage, job)
+
+        monkeypatch.setattr(Double, "run_scene", talkative)
+        _run(plan, "double")
+        said = [line.partition(" double ")[2] for line in _log(toy, "round_00/double/a+2").splitlines()]
+        assert [line for line in said if "working" in line] == [
+            f"round=0 scene={scene} attempt=1: stdout: working on {scene}" for scene in "abc"
+        ]
         assert capfd.readouterr() == ("", "")
 
     def test_warnings_are_in_manifest_and_record(self, toy: Toy) -> None:
