@@ -27,5 +27,9 @@ class StoreError(BoxgpError):
     """A result on disk cannot be read or written: torn folder, foreign version, full disk."""
 
 
+class LostError(BoxgpError):
+    """What ran the tasks is gone in the middle: a scheduler, a queue. What is finished is kept; a re-run goes on."""
+
+
 class DependencyError(BoxgpError):
     """An optional or system dependency is missing; the message says how to install it."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def canonical_json(value: object) -> str:
     """``value`` as JSON that is the same for equal values.
@@ -53,7 +55,8 @@ class SceneFingerprints:
     ) -> None:
         self._seeds = _seed_head(run_seed, stage)
         self._head = hashlib.sha256(f'{{"config":{canonical_json(config)},"files":'.encode())
-        self._inputs = [(json.dumps(name), place) for name, place in sorted(zip(inputs, range(len(inputs)), strict=True))]
+        places = sorted((name, place) for place, name in enumerate(inputs))
+        self._inputs = [(json.dumps(name), place) for name, place in places]
         self._tail = f',"stage":{json.dumps(stage)},"version":{version}}}'
 
     def of(self, scene: str, inputs: Sequence[str], files: Sequence[tuple[str, str]]) -> str:
@@ -61,7 +64,7 @@ class SceneFingerprints:
         state = self._head.copy()
         listed = ",".join([f'{name}:"{inputs[place]}"' for name, place in self._inputs])
         seed = _seed(self._seeds, scene)
-        raw = json.dumps(files, separators=(",", ":")) if files else "[]"
+        raw = _compact(files) if files else "[]"
         state.update(f'{raw},"inputs":{{{listed}}},"seed":{seed}{self._tail}'.encode())
         return state.hexdigest()
 
@@ -77,7 +80,7 @@ def _seed_head(run_seed: int, stage: str) -> str:
 
 def _seed(head: str, scene: str) -> int:
     """From the canonical JSON of [run seed, stage, scene], of which ``head`` is the part before the scene."""
-    return int(hashlib.sha256(f"{head},{json.dumps(scene)}]".encode()).hexdigest()[:16], 16) >> 1
+    return int.from_bytes(hashlib.sha256(f"{head},{_compact(scene)}]".encode()).digest()[:8], "big") >> 1
 
 
 def _plain(value: object) -> object:

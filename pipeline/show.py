@@ -83,9 +83,12 @@ def stage_listing(stage: type[Stage], options: Sequence[Option]) -> str:
     """One stage: what it does, what it reads, and its options; those of a choice after what all variants share."""
     per = "once for each scene" if stage.granularity == "scene" else "once over all scenes"
     reads = ", ".join(stage.inputs) or "the raw data"
-    lines = [f"{stage.name}: {first_line(stage)}", f"  runs {per}; reads {reads}"]
-    if not options:
-        lines.append("  has no options")
+    return section_listing([f"{stage.name}: {first_line(stage)}", f"  runs {per}; reads {reads}"], options)
+
+
+def section_listing(heading: Sequence[str], options: Sequence[Option]) -> str:
+    """One section of a configuration: its heading and its options."""
+    lines = [*heading] if options else [*heading, "  has no options"]
     for choice in dict.fromkeys(option.choice for option in options):
         lines += _choice_listing(choice, [option for option in options if option.choice == choice])
     return "\n".join(lines)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.executors.base import Outcome
 from pipeline.failures import Failure
@@ -15,10 +16,19 @@ from pipeline.show import count, table, wrapped
 from pipeline.stage import DATASET
 from pipeline.tasks import Plan, Reason, Step
 
+if TYPE_CHECKING:
+    from pipeline.slurm.status import QueueStatus, TaskName
+
 TABLE = "table.txt"
 """a file of a dataset-level result that is printed at the end of a run"""
 _MOST_FAILURES = 20
-_STALE = (Reason.CONFIG, Reason.INPUT, Reason.VERSION)
+_STATES = {
+    Reason.DONE: "done",
+    Reason.MISSING: "missing",
+    Reason.CONFIG: "stale",
+    Reason.INPUT: "stale",
+    Reason.VERSION: "stale",
+}
 _REASONS = {
     Reason.DONE: "the result is there and is kept",
     Reason.MISSING: "there is no complete result yet",
@@ -61,11 +71,11 @@ def scene_name(scene: str) -> str:
     return "(all scenes)" if scene == DATASET else scene
 
 
-def status_table(plan: Plan, failures: Sequence[Failure]) -> str:
-    """Stage x state on disk."""
-    failed = {(failure.stage, failure.round, failure.scene) for failure in failures}
+def status_table(plan: Plan, failed: Collection[TaskName], jobs: QueueStatus | None) -> str:
+    """Stage x state on disk, and in the queue where there is one; tasks that jobs have lost count as failed."""
+    lost = {} if jobs is None else jobs.lost
     states: dict[str, Counter[str]] = {}
-    pins = Pins(plan)
+    pins = Pins(plan, unchanged=True)
     for place, step in plan.running:
         counts = states.setdefault(step.stage, Counter())
         for position, row in enumerate(step.rows):
@@ -73,10 +83,15 @@ def status_table(plan: Plan, failures: Sequence[Failure]) -> str:
             planned = step.granularity == "scene" and row.fingerprint is not None
             reason = row.reason if planned else pins.pin(plan.task(place, position)).reason
             state = "stale" if reason in _STALE else str(reason)
-            if reason is not Reason.DONE and (step.stage, step.round, row.scene) in failed:
+            task = (step.stage, step.round, row.scene)
+            if reason is not Reason.DONE and (task in failed or task in lost):
                 state = "failed"
             counts[state] += 1
-    columns = ("done", "stale", "missing", "failed")
+    columns = ["done", "stale", "missing", "failed"]
+    if jobs is not None:
+        columns += ["queued", "running"]
+        for name, counts in states.items():
+            counts.update(queued=jobs.queued[name], running=jobs.running[name])
     return table(("stage", *columns), [(name, *(count[state] for state in columns)) for name, count in states.items()])
 
 
@@ -128,14 +143,16 @@ def _folder(plan: Plan, step: Step) -> str:
 
 
 def _warnings(plan: Plan, outcome: Outcome) -> Iterator[str]:
-    logs = {step.stage: step.folder.relative_to(plan.output) for _, step in plan.running}
-    warned = [
-        f"  {shown(plan.output)}/logs/{logs[stage]}/ ({number})" for stage, number in outcome.warnings.items() if number
-    ]
+    logs = {step.stage: _logs(plan, step) for _, step in plan.running}
+    warned = [f"  {logs[stage]} ({number})" for stage, number in outcome.warnings.items() if number]
     if warned:
-        yield f"{count(outcome.warnings.total(), 'warning')}, in the lines with WARNING of these logs:\n" + "\n".join(
-            warned
-        )
+        total = count(outcome.warnings.total(), "warning")
+        yield "\n".join([f"{total}, in the lines with WARNING of these logs:", *warned])
+
+
+def _logs(plan: Plan, step: Step) -> str:
+    place = f"{shown(plan.output)}/logs/{step.folder.relative_to(plan.output)}"
+    return f"{place}.log" if step.granularity == "dataset" else f"{place}/"
 
 
 def _failures(plan: Plan, outcome: Outcome) -> Iterator[str]:

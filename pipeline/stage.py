@@ -66,9 +66,9 @@ class Result:
     """What a stage computed for one scene or data set; the store writes it.
 
     ``arrays`` and ``attributes`` go into ``data.zarr.zip`` and must not depend on time, host or path. ``statistics``
-    (numbers that can be added up over scenes) and ``warnings`` go into the manifest and the log. ``files`` are further
-    files beside ``data.zarr.zip`` (name -> content), for people and other programs; a ``table.txt`` among those of a
-    dataset-level stage is printed by the command.
+    (numbers that can be added up over scenes; ``whole/part`` is shown as a share of the whole) and ``warnings`` go into
+    the manifest and the log. ``files`` are further files beside ``data.zarr.zip`` (name -> content), for people and
+    other programs; a ``table.txt`` among those of a dataset-level stage is printed by the command.
     """
 
     arrays: Mapping[str, Array] = field(default_factory=dict)

@@ -18,6 +18,8 @@ def _one_line(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_one_line)]
 """text that fits on one line of a job script"""
+Word = Line | int
+"""a value of an option, which YAML may take for a number"""
 
 
 class LocalExecutor(StageConfig):
@@ -51,11 +53,11 @@ class DaskExecutor(StageConfig):
 class SlurmResources(StageConfig):
     """What SLURM gives the jobs of one stage; null: as for all stages."""
 
-    partition: Line | None = Field(None, description="partition (sbatch --partition)")
-    time: Line | None = Field(None, description="longest time of one job, such as 01:00:00")
-    memory: Line | None = Field(None, description="memory of one job, such as 4G")
+    partition: Word | None = Field(None, description="partition (sbatch --partition)")
+    time: Word | None = Field(None, description="longest time of one job: 01:00:00, or minutes")
+    memory: Word | None = Field(None, description="memory of one job: 4G, or MiB")
     cpus: int | None = Field(None, ge=1, description="cores of one job")
-    gpus: Line | None = Field(None, description="GPUs of one job: a number, or kind and number (a100:1)")
+    gpus: Word | None = Field(None, description="GPUs of one job: a number, or kind and number (a100:1)")
     scenes_per_job: int | None = Field(None, ge=1, description="scenes that one job of the array treats")
 
 
@@ -63,12 +65,12 @@ class SlurmExecutor(StageConfig):
     """SLURM job arrays of `boxgp worker`: one array a stage, each after the one before it."""
 
     kind: Literal["slurm"] = "slurm"
-    partition: Line | None = Field(None, description="partition (sbatch --partition); null: the cluster's default")
-    account: Line | None = Field(None, description="account that is charged (sbatch --account)")
-    time: Line = Field("01:00:00", description="longest time of one job")
-    memory: Line = Field("4G", description="memory of one job")
+    partition: Word | None = Field(None, description="partition (sbatch --partition); null: the cluster's default")
+    account: Word | None = Field(None, description="account that is charged (sbatch --account)")
+    time: Word = Field("01:00:00", description="longest time of one job: 01:00:00, or minutes")
+    memory: Word = Field("4G", description="memory of one job: 4G, or MiB")
     cpus: int = Field(1, ge=1, description="cores of one job; a job runs one thread")
-    gpus: Line | None = Field(None, description="GPUs of one job: a number, or kind and number (a100:1)")
+    gpus: Word | None = Field(None, description="GPUs of one job: a number, or kind and number (a100:1)")
     scenes_per_job: int = Field(16, ge=1, description="scenes that one job of an array treats")
     simultaneous: int | None = Field(None, ge=1, description="jobs of one array that may run at the same time")
     sbatch: tuple[Line, ...] = Field((), description="further options of sbatch, such as --qos=high")
@@ -76,7 +78,8 @@ class SlurmExecutor(StageConfig):
         (), description="shell lines before the work of each job, such as `module load cuda`"
     )
     stages: dict[str, SlurmResources] = Field(
-        default_factory=dict, description="stage -> other resources for its jobs (such as gpus for posteriors)"
+        default_factory=dict,
+        description="stage -> what its jobs get instead: partition, time, memory, cpus, gpus, scenes_per_job",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from pipeline.errors import SceneError
+from pipeline.gpus import visible_gpus
 from pipeline.records import Record
 from pipeline.tasks import Chunk
 from pipeline.threads import THREAD_VARIABLES
@@ -48,6 +50,8 @@ class Death:
 class _Worker:
     process: Any
     connection: Connection
+    gpu: str | None
+    """the one that it uses"""
     chunk: Chunk | None = None
 
 
@@ -57,6 +61,8 @@ class WorkerPool:
     def __init__(self, size: int) -> None:
         self.size = size
         self._workers: list[_Worker] = []
+        self._gpus: tuple[str, ...] | None = None
+        """of this machine, None until the first worker starts"""
 
     def run(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, list[Record] | Death]]:
         """Each chunk with its records, or with the death of the worker that had it, in the order in which they end."""
@@ -67,7 +73,7 @@ class WorkerPool:
                 try:
                     worker.connection.send(chunk)
                     worker.chunk = chunk
-                except OSError:  # it has died since its last chunk
+                except OSError:  # it has died this very moment
                     yield chunk, Death(self._bury(worker))
             for worker in self._ready():
                 answer = self._answer(worker)
@@ -91,13 +97,21 @@ class WorkerPool:
         return [worker for worker in self._workers if worker.chunk is not None]
 
     def _idle(self) -> _Worker | None:
-        for worker in self._workers:
-            if worker.chunk is None:
+        for worker in [worker for worker in self._workers if worker.chunk is None]:
+            if worker.process.is_alive():
                 return worker
+            self._bury(worker)  # it has died without a chunk: no scene is to blame
         if len(self._workers) < self.size:
-            self._workers.append(_start())
+            self._workers.append(_start(self._free_gpu()))
             return self._workers[-1]
         return None
+
+    def _free_gpu(self) -> str | None:
+        """The GPU that fewest workers use, None where there is none."""
+        if self._gpus is None:
+            self._gpus = visible_gpus()
+        used = [worker.gpu for worker in self._workers]
+        return min(self._gpus, key=used.count, default=None)
 
     def _ready(self) -> list[_Worker]:
         """Waits until busy workers have answered or died."""
@@ -125,7 +139,7 @@ class WorkerPool:
 
 
 def surviving(pool: WorkerPool, chunks: Iterable[Chunk]) -> Iterator[list[Record]]:
-    """The records of each chunk; those of a worker that died are tried once more, scene by scene.
+    """The records of each chunk; those of a worker that died are tried once more, scene by scene, in new workers.
 
     A scene that costs a second worker its life ends as failed.
     """
@@ -135,6 +149,8 @@ def surviving(pool: WorkerPool, chunks: Iterable[Chunk]) -> Iterator[list[Record
             again += [replace(chunk, tasks=(task,), attempt=chunk.attempt + 1) for task in chunk.tasks]
         else:
             yield answer
+    if again:
+        pool.close()  # what killed one worker may be about to kill the others, which no scene must pay for
     for chunk, answer in pool.run(again):
         yield [_lost(chunk, answer)] if isinstance(answer, Death) else answer
 
@@ -152,28 +168,40 @@ def _lost(chunk: Chunk, death: Death) -> Record:
     return record_failure(chunk.output, task, error, log=log, attempt=chunk.attempt)
 
 
-def _start() -> _Worker:
+def _start(gpu: str | None) -> _Worker:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), name="boxgp worker")
     resource_tracker.ensure_running()  # before signals are blocked: starting it unblocks them
-    with _worker_environment(), _interrupts_blocked():
+    with _worker_environment(gpu), _signals_blocked():
         process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return _Worker(process, ours, gpu)
 
 
 def _serve(connection: Connection) -> None:
     """The life of a worker: chunks in, records out, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
             connection.send(run_chunk(connection.recv()))
 
 
+def _end_with_parent() -> None:
+    """Ends this process when its parent was killed, in the middle of a chunk too: nobody would take its records."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
 @contextmanager
-def _worker_environment() -> Iterator[None]:
-    """Lets processes that start inside run on one thread and import nothing from the current folder by accident."""
+def _worker_environment(gpu: str | None) -> Iterator[None]:
+    """Lets processes that start inside run on one thread and one GPU, and import nothing from the current folder."""
     wanted = {**dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONSAFEPATH": "1"}
+    if gpu is not None:
+        wanted["CUDA_VISIBLE_DEVICES"] = gpu
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -187,9 +215,9 @@ def _worker_environment() -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Holds Ctrl-C back; a process that starts inside never sees one."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _signals_blocked() -> Iterator[None]:
+    """Holds back what would stop this process between the two halves of a start; the new one inherits that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -233,6 +233,19 @@ class TestProcesses:
         )
         assert completed.returncode == 0, completed.stdout + completed.stderr
 
+    def test_no_worker_outlives_a_run_that_was_killed(self, tmp_path: Path) -> None:
+        toy = Toy(tmp_path, SCENES)
+        toy.write()
+        command = [sys.executable, str(RUN), str(tmp_path), "2", "1000"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("double"):
+                    break
+            time.sleep(0.5)  # in the middle of chunks that take a quarter of an hour
+            process.kill()
+        _wait_for_the_end_of_group(process.pid)
+
     @pytest.mark.parametrize("workers", [0, 2])
     def test_interrupt_from_the_terminal(self, tmp_path: Path, workers: int) -> None:
         toy = Toy(tmp_path, SCENES)

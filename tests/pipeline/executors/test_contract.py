@@ -179,7 +179,9 @@ def test_a_process_that_dies_once_costs_nothing(run: Run, ours: Toy, tmp_path: P
     (marks := tmp_path / "marks").mkdir()
     (marks / "scene_3").touch()
     outcome = run(ours, double={"kill_once": marks})
-    assert (outcome.exit_code, outcome.count(TaskOutcome.DONE)) == (0, 3 * len(SCENES) + 2)
+    # a scene of the same chunk may have been committed before
+    complete = outcome.count(TaskOutcome.DONE) + outcome.count(TaskOutcome.KEPT)
+    assert (outcome.exit_code, complete) == (0, 3 * len(SCENES) + 2)
     assert read_manifest(ours.output / "round_00" / "double" / "scene_3")["attempt"] == 2
 
 
