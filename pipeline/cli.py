@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BoxgpError
+from pipeline.errors import BoxgpError, LostError
 from pipeline.interrupts import CTRL_C, SIGTERM, exit_code, terminate_like_interrupt
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ is kept; a scene that fails is reported at the end while the others go on."""
 _PLAN = """\
 Shows what `boxgp run` with the same arguments would compute, and why. Computes nothing; raw files are hashed
 once, and the hashes kept in the output folder."""
+_SUBMIT = """\
+Hands what `boxgp run` with the same arguments would compute to SLURM and returns at once: one job array a stage, each
+after the stage before. `boxgp status` tells how far they are; submitting again computes what is missing then."""
 _CONFIGURATION = """\
 a YAML file (my.yaml, ./my), or the name of a built-in configuration (demo)"""
 
@@ -58,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.debug:
             _print_traceback()
         print(f"boxgp: {error}", file=sys.stderr)
-        return NOTHING_STARTED
+        return FAILED if isinstance(error, LostError) else NOTHING_STARTED
     except Exception as error:  # noqa: BLE001 (the last line of defence: a message instead of a traceback)
         _report_unexpected(error, arguments.debug)
         return BROKEN
@@ -73,14 +76,19 @@ def _run_command(arguments: argparse.Namespace) -> int:
     from pipeline.threads import use_one_thread
 
     use_one_thread()  # numpy counts its threads when it is imported
-    from pipeline import commands
+    from pipeline import cluster_commands, commands
+    from pipeline.show_stats import stats
 
     command = {
         "run": commands.run,
         "plan": commands.plan,
         "status": commands.status,
         "failures": commands.failures,
+        "stats": stats,
         "stages": commands.list_stages,
+        "submit": cluster_commands.submit,
+        "cancel": cluster_commands.cancel,
+        "worker": cluster_commands.worker,
     }[arguments.command]
     return command(arguments, _stages())
 
@@ -142,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_plan(commands)
     _add_run_folder_commands(commands)
+    _add_cluster_commands(commands)
     _add_data_commands(commands)
     for command in commands.choices.values():
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -234,6 +243,39 @@ def _add_run_folder_commands(commands: argparse._SubParsersAction[argparse.Argum
     command.add_argument("scene", metavar="SCENE", nargs="?", help="only the failures of this scene")
     command.add_argument("--traceback", action="store_true", help="show where in the program each failure arose")
 
+    command = commands.add_parser(
+        "stats",
+        help="what a run cost and how its labels came about",
+        description="Adds up all results of a run: tasks, seconds and memory a stage, who decided the labels, GP fits "
+        "and jitter retries, the slowest scenes, and how labels drift between rounds.",
+    )
+    command.add_argument("run", metavar="RUN", help=folder)
+    command.add_argument("--json", action="store_true", help="the same as JSON, for programs")
+
+
+def _add_cluster_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("submit", help="hand a run to SLURM", description=_SUBMIT)
+    _add_selection(command)
+    command.add_argument(
+        "--executor",
+        metavar="NAME",
+        default="slurm",
+        help="YAML file with partition, account, time, ... of the jobs (default: section `executor` of CONFIG)",
+    )
+    command.add_argument("--dry-run", action="store_true", help="print the job scripts and submit nothing")
+    command = commands.add_parser(
+        "cancel",
+        help="end the SLURM jobs of a run",
+        description="Ends all jobs of a run that wait or run in SLURM. What was finished is kept.",
+    )
+    command.add_argument("run", metavar="RUN", help="folder of a run, such as outputs/demo")
+    # started by job scripts alone, so that the list of commands does not name it
+    command = commands.add_parser("worker", description="What one SLURM job does: some scenes of one stage of a plan.")
+    command.add_argument("--plan", metavar="DIR", required=True, help="folder of the plan")
+    command.add_argument("--step", metavar="K", type=_count, required=True, help="position of the stage in the plan")
+    command.add_argument("--index", metavar="I", type=_count, required=True, help="which of its chunks")
+    command.add_argument("--size", metavar="N", type=_count, required=True, help="scenes of a chunk")
+
 
 def _add_data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
@@ -256,3 +298,7 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
     return int(text)
+
+
+if __name__ == "__main__":  # for jobs, where no command `boxgp` lies beside this Python
+    sys.exit(main())

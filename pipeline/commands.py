@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,12 +16,16 @@ from pipeline.failures import read_failures
 from pipeline.plan import make_plan
 from pipeline.progress import progress_on
 from pipeline.run import run_plan
-from pipeline.show import count, stage_listing
+from pipeline.schema import Option
+from pipeline.show import count, section_listing, stage_listing
 from pipeline.show_run import end_of_run, failure_listing, plan_listing, plan_table, run_heading, shown, status_table
+from pipeline.slurm.status import QueueStatus, queue_status
 from pipeline.stage import Stage
 from pipeline.tasks import Plan
 
 Stages = Sequence[tuple[str, type[Stage]]]
+_EXECUTOR = "executor"
+"""a section of the configuration that belongs to no stage"""
 
 
 def run(arguments: argparse.Namespace, stages: Stages) -> int:
@@ -50,7 +54,11 @@ def status(arguments: argparse.Namespace, stages: Stages) -> int:
     folder = existing_run(arguments.run)
     planned = make_plan(saved_config(folder, stages), stages, folder)
     failures = read_failures(folder)
-    print(status_table(planned, failures))
+    failed = {(failure.stage, failure.round, failure.scene) for failure in failures}
+    jobs = queue_status(planned, failed)
+    print(status_table(planned, failed, jobs if isinstance(jobs, QueueStatus) else None))
+    for line in jobs.lines() if isinstance(jobs, QueueStatus) else [jobs] if jobs else []:
+        print(line)
     if failures:
         print(f"\nWhat failed and what to do: boxgp failures {arguments.run}")
     return 0
@@ -73,16 +81,17 @@ def failures(arguments: argparse.Namespace, stages: Stages) -> int:
 
 
 def list_stages(arguments: argparse.Namespace, stages: Stages) -> int:
-    """``boxgp stages``: all options of one stage or of all."""
+    """``boxgp stages``: all options of one stage, or of all and of the executors."""
     classes = {stage.name: stage for _, stage in stages}
+    names = [*classes, _EXECUTOR]
     if arguments.name is not None:
-        _check_stage(arguments.name, classes)
-        classes = {arguments.name: classes[arguments.name]}
+        _check_stage(arguments.name, names)
+        names = [arguments.name]
     schema = configuration_schema([stage for _, stage in stages])
     listings = []
-    for name, stage in classes.items():
+    for name in names:
         options = list(schema.options(schema.root["properties"][name], (name,)))
-        listings.append(stage_listing(stage, options))
+        listings.append(stage_listing(classes[name], options) if name in classes else _executor_listing(options))
     print("\n\n".join(listings))
     return 0
 
@@ -166,7 +175,12 @@ def saved_config(run: Path, stages: Stages) -> RunConfig:
     return replace(config, name=run.absolute().name)
 
 
-def _check_stage(name: str, names: Mapping[str, type[Stage]]) -> None:
+def _executor_listing(options: Sequence[Option]) -> str:
+    heading = "executor: Where the run computes; no result depends on it. --executor NAME sets the kind."
+    return section_listing([heading], options)
+
+
+def _check_stage(name: str, names: Collection[str]) -> None:
     if name not in names:
         near = get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]}?" if near else "."

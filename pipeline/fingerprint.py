@@ -55,7 +55,7 @@ class SceneFingerprints:
     ) -> None:
         self._seeds = _seed_head(run_seed, stage)
         self._head = hashlib.sha256(f'{{"config":{canonical_json(config)},"files":'.encode())
-        places = sorted((name, place) for place, name in enumerate(inputs))
+        places = sorted(zip(inputs, range(len(inputs)), strict=True))
         self._inputs = [(json.dumps(name), place) for name, place in places]
         self._tail = f',"stage":{json.dumps(stage)},"version":{version}}}'
 

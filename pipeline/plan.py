@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from pipeline.fingerprint import SceneFingerprints, digest, scene_seed, task_fin
 from pipeline.inputs import InputHashes
 from pipeline.stage import DATASET, SCENE_ID, Source, Stage
 from pipeline.store import fingerprint_of, intact_manifest
-from pipeline.tasks import Input, Member, Plan, PlannedTask, RawFile, Reason, Row, Step
+from pipeline.tasks import Input, Member, Plan, PlannedTask, RawFile, Reason, Row, Step, many_rows
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
@@ -50,19 +51,25 @@ def make_plan(
     if begin >= end:
         raise ConfigurationError(f"stage {first} comes after {last}: nothing lies between them; the order is {names}")
     planner = _Planner(config, output.absolute(), frozenset(force))
-    planner.discover([stage for _, stage in stages], scenes)
-    for number in range(ROUNDS):
-        for position, (path, stage) in enumerate(stages[:end]):
-            if number == 0 or stage.every_round:
-                planner.add(path, stage, number, runs=begin <= position < end)
-    return planner.plan()
+    with many_rows():
+        planner.discover([stage for _, stage in stages], scenes)
+        for number in range(ROUNDS):
+            for position, (path, stage) in enumerate(stages[:end]):
+                if number == 0 or stage.every_round:
+                    planner.add(path, stage, number, runs=begin <= position < end)
+        return planner.plan()
 
 
 class Pins:
-    """Fingerprints that could not be planned, as they are once everything before a task has run."""
+    """Fingerprints that could not be planned, as they are once everything before a task has run.
 
-    def __init__(self, plan: Plan) -> None:
+    Where nothing has run since the plan was made, ``unchanged``, its reasons say which results exist, and none is
+    looked at again.
+    """
+
+    def __init__(self, plan: Plan, *, unchanged: bool = False) -> None:
         self._plan = plan
+        self._unchanged = unchanged
         self._known: dict[Path, str | None] = {}
 
     def pin(self, task: PlannedTask) -> PlannedTask:
@@ -74,11 +81,27 @@ class Pins:
         if task.fingerprint is not None and task.granularity == "scene":
             return task
         everyone = [Member(member.scene, self._inputs(member.inputs)) for member in task.members]
-        members = tuple(member for member in everyone if _exist(member.inputs))
-        there = {member.scene for member in members}
-        missing = tuple(member.scene for member in everyone if member.scene not in there)
+        exists = self._exist(task, everyone)
+        members = tuple(compress(everyone, exists))
+        missing = tuple(member.scene for member, there in zip(everyone, exists, strict=True) if not there)
         pinned = replace(task, inputs=self._inputs(task.inputs), members=members, missing=missing)
         return _settled(pinned, self._plan.config[task.stage], self._plan.config["seed"])
+
+    def _exist(self, task: PlannedTask, members: Sequence[Member]) -> list[bool]:
+        """Of each member, whether all that it reads is there."""
+        if not self._unchanged:
+            return [all(map(_exists, member.inputs.values())) for member in members]
+        step = next(step for step in self._plan.steps if step.folder == task.folder)
+        read = [self._plan.steps[place] for place in step.inputs]
+        return [
+            all(self._was_there(one.row(position), member.inputs[one.stage]) for one in read)
+            for position, member in enumerate(members)
+        ]
+
+    @staticmethod
+    def _was_there(row: Row, one: Input) -> bool:
+        # the reason of a row whose fingerprint could not be planned is a guess
+        return _exists(one) if row.fingerprint is None else row.reason is Reason.DONE
 
     def _inputs(self, inputs: Mapping[str, Input]) -> dict[str, Input]:
         return {name: one if one.fingerprint else self._input(one.folder) for name, one in inputs.items()}
@@ -95,8 +118,8 @@ def pin(plan: Plan, task: PlannedTask) -> PlannedTask:
     return Pins(plan).pin(task)
 
 
-def _exist(inputs: Mapping[str, Input]) -> bool:
-    return all(one.fingerprint is not None and fingerprint_of(one.folder) == one.fingerprint for one in inputs.values())
+def _exists(one: Input) -> bool:
+    return one.fingerprint is not None and fingerprint_of(one.folder) == one.fingerprint
 
 
 def _settled(task: PlannedTask, section: Mapping[str, Any], run_seed: int) -> PlannedTask:
@@ -234,7 +257,7 @@ class _Planner:
         for position, source in enumerate(self.sources):
             scene = source.scene
             files = self._hashed(instance.files(scene) if stage.inputs else source.files)
-            inputs = [producer.fingerprint(position) for producer in producers]
+            inputs = [producer.row(position).fingerprint for producer in producers]
             known = [one for one in inputs if one is not None]
             fingerprint = fingerprints.of(scene, known, _named(files)) if len(known) == len(inputs) else None
             reason = reasons.of(f"{parent}/{scene}", fingerprint, run_seed, scene)
@@ -250,7 +273,7 @@ class _Planner:
             deciding = _deciding(self.resolved[step.stage], step.unfingerprinted)
             reasons = _Reasons(step.stage, step.version, deciding, step.unfingerprinted)
             return [Row(DATASET, reasons.of(str(task.folder), None, self.config.seed, DATASET), None)]
-        pinned = Pins(plan).pin(task)
+        pinned = Pins(plan, unchanged=True).pin(task)
         return [Row(DATASET, pinned.reason, pinned.fingerprint)]
 
     def _hashed(self, files: Sequence[Path]) -> tuple[RawFile, ...]:

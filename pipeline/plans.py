@@ -14,7 +14,7 @@ import yaml
 
 from pipeline.atomic import remove, temporary_sibling, write_text_atomic, writing
 from pipeline.errors import InputError, StoreError
-from pipeline.tasks import Plan, RawFile, Reason, Row, Step
+from pipeline.tasks import Plan, RawFile, Reason, Row, Step, many_rows
 
 PLAN_FORMAT = 2
 HEADER = "plan.json"
@@ -115,7 +115,7 @@ def _write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 def _read_rows(path: Path, count: int) -> tuple[Row, ...]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8") as file, many_rows():
             rows = tuple(_row_from_json(*json.loads(line)) for line in file)
     except (OSError, ValueError, TypeError) as error:
         raise StoreError(f"{path} holds no rows of a plan ({error}): plan again") from error

@@ -73,20 +73,17 @@ def scene_name(scene: str) -> str:
 
 def status_table(plan: Plan, failed: Collection[TaskName], jobs: QueueStatus | None) -> str:
     """Stage x state on disk, and in the queue where there is one; tasks that jobs have lost count as failed."""
-    lost = {} if jobs is None else jobs.lost
+    unlucky = {*failed, *(() if jobs is None else jobs.lost)}
     states: dict[str, Counter[str]] = {}
     pins = Pins(plan, unchanged=True)
     for place, step in plan.running:
         counts = states.setdefault(step.stage, Counter())
+        scenes = {scene for stage, number, scene in unlucky if (stage, number) == (step.stage, step.round)}
         for position, row in enumerate(step.rows):
             # a dataset-level result over the scenes that succeeded is done, although a run would try the others again
             planned = step.granularity == "scene" and row.fingerprint is not None
             reason = row.reason if planned else pins.pin(plan.task(place, position)).reason
-            state = "stale" if reason in _STALE else str(reason)
-            task = (step.stage, step.round, row.scene)
-            if reason is not Reason.DONE and (task in failed or task in lost):
-                state = "failed"
-            counts[state] += 1
+            counts["failed" if row.scene in scenes and reason is not Reason.DONE else _STATES[reason]] += 1
     columns = ["done", "stale", "missing", "failed"]
     if jobs is not None:
         columns += ["queued", "running"]

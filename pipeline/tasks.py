@@ -5,8 +5,10 @@ A plan of 100,000 scenes and five stages has half a million tasks; what tasks of
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -15,6 +17,18 @@ from typing import Any, NamedTuple
 
 from pipeline.fingerprint import scene_seed
 from pipeline.stage import Granularity
+
+
+@contextmanager
+def many_rows() -> Iterator[None]:
+    """Holds garbage collection back: it would look through all rows again and again, which are part of no cycle."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Reason(StrEnum):
@@ -109,9 +123,9 @@ class Step:
     rows: Sequence[Row]
     """one a scene, in the order of the scenes, the same in all steps; one alone for a dataset-level stage"""
 
-    def fingerprint(self, position: int) -> str | None:
-        """The planned fingerprint of what the scene at ``position`` gets from this step."""
-        return self.rows[0 if self.granularity == "dataset" else position].fingerprint
+    def row(self, position: int) -> Row:
+        """The row of what the scene at ``position`` gets from this step."""
+        return self.rows[0 if self.granularity == "dataset" else position]
 
     def result(self, position: int) -> Input:
         """Folder and fingerprint of what the scene at ``position`` gets from this step."""

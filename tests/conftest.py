@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from slurm_cluster import SlurmCluster
 
 # Before any test module imports torch or numba: on one thread, small tensors on a shared machine are fastest and sums
 # repeat to the bit. Workers that tests start inherit it.
@@ -38,3 +44,16 @@ def real_scans() -> Path:
 def real_raw() -> Path:
     """Folder that holds a scan in ScanNet's own files (``scene0000_00/``)."""
     return _folder_from_environment("BOXGP_REAL_RAW")
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[SlurmCluster]:
+    """A SLURM of our own, which commands find by ``SLURM_CONF`` until the tests end."""
+    sys.path.insert(0, str(Path(__file__).parent / "pipeline"))
+    from slurm_cluster import running_slurm, why_not
+
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with running_slurm() as cluster:
+        yield cluster

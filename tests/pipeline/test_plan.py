@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from toy_stages import TOY_STAGES, Batch, Numbers, Report, Toy, plan_of
 
 from pipeline.errors import ConfigurationError, InputError, StoreError
-from pipeline.plan import make_plan, pin
+from pipeline.plan import Pins, make_plan, pin
 from pipeline.plans import load_plan, save_plan
 from pipeline.stage import DATASET, Source, Stage
 from pipeline.tasks import Reason
@@ -166,6 +167,24 @@ class TestPinning:
         assert ([member.scene for member in total.members], total.missing) == (["a", "c"], ("b",))
         # what it would have with these scenes alone
         assert total.fingerprint == plan_of(done, scenes=["a", "c"]).tasks[6].fingerprint
+
+    @pytest.mark.parametrize("lost", ["round_00/batch/b", "numbers/c", "round_00/total", "nothing"])
+    def test_a_new_plan_knows_what_exists(self, done: Toy, lost: str) -> None:
+        shutil.rmtree(done.output / lost, ignore_errors=True)
+        plan = plan_of(done)
+        again, known = Pins(plan), Pins(plan, unchanged=True)
+        assert [known.pin(task) for task in plan.tasks] == [again.pin(task) for task in plan.tasks]
+
+    def test_planning_leaves_garbage_collection_as_it_was(self, done: Toy) -> None:
+        assert gc.isenabled()
+        plan_of(done)
+        assert gc.isenabled()
+        gc.disable()
+        try:
+            plan_of(done)
+            assert not gc.isenabled()
+        finally:
+            gc.enable()
 
 
 class TestRefusals:

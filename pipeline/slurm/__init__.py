@@ -1,0 +1,1 @@
+"""SLURM: job scripts, the queue, and what was submitted for a run."""
