@@ -14,7 +14,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ablations, alternatives, partitions, rendering, rendering_engines, stores, tuning
+from benchmarks import (
+    ablations,
+    alternatives,
+    overhead,
+    partitions,
+    planning,
+    rendering,
+    rendering_engines,
+    stores,
+    tuning,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("benchmarks") / "results"
@@ -38,6 +48,8 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "growth_larger",
         "growth_pairs",
         "stores",
+        "planning",
+        "overhead",
     ),
 }
 """Which tables stand where, relative to ROOT."""
@@ -60,6 +72,8 @@ TABLES: dict[str, tuple[str, Renderer]] = {
     "machine": ("machine", rendering_engines.machine),
     "gpu": ("gpu", rendering_engines.gpu),
     "stores": ("stores", stores.rendered),
+    "planning": ("planning", planning.rendered),
+    "overhead": ("overhead", overhead.rendered),
 }
 """Result file (without suffix) and rendering of every table."""
 

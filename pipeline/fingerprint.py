@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring_ascii
 from pathlib import PurePath
 from typing import Any
 
@@ -80,7 +81,7 @@ def _seed_head(run_seed: int, stage: str) -> str:
 
 def _seed(head: str, scene: str) -> int:
     """From the canonical JSON of [run seed, stage, scene], of which ``head`` is the part before the scene."""
-    return int.from_bytes(hashlib.sha256(f"{head},{_compact(scene)}]".encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256(f"{head},{encode_basestring_ascii(scene)}]".encode()).digest()[:8], "big") >> 1
 
 
 def _plain(value: object) -> object:

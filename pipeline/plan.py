@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from itertools import compress
+from itertools import compress, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ConfigurationError, InputError, StoreError
 from pipeline.fingerprint import SceneFingerprints, digest, scene_seed, task_fingerprint
 from pipeline.inputs import InputHashes
+from pipeline.known import Find, finding
 from pipeline.stage import DATASET, SCENE_ID, Source, Stage
 from pipeline.store import fingerprint_of, intact_manifest
 from pipeline.tasks import Input, Member, Plan, PlannedTask, RawFile, Reason, Row, Step, many_rows
@@ -36,7 +37,7 @@ def make_plan(
     scenes: Sequence[str] | None = None,
     force: Collection[str] = (),
 ) -> Plan:
-    """The tasks of a run; reads manifests and raw files, writes nothing but the cache of content hashes.
+    """The tasks of a run; reads manifests and raw files, writes nothing but caches of both.
 
     ``stages`` are (``module:Class``, class), each after its inputs. ``first`` and ``last`` bound the stages that run;
     results of earlier ones are taken as they are. ``scenes`` restricts the run, dataset-level stages included, to
@@ -51,12 +52,18 @@ def make_plan(
     if begin >= end:
         raise ConfigurationError(f"stage {first} comes after {last}: nothing lies between them; the order is {names}")
     planner = _Planner(config, output.absolute(), frozenset(force))
+    chain = [
+        (number, position, path, stage)
+        for number in range(ROUNDS)
+        for position, (path, stage) in enumerate(stages[:end])
+        if number == 0 or stage.every_round
+    ]
+    folders = [planner.folder(stage, number) for number, _, _, stage in chain if stage.granularity == "scene"]
     with many_rows():
         planner.discover([stage for _, stage in stages], scenes)
-        for number in range(ROUNDS):
-            for position, (path, stage) in enumerate(stages[:end]):
-                if number == 0 or stage.every_round:
-                    planner.add(path, stage, number, runs=begin <= position < end)
+        with finding(folders, [source.scene for source in planner.sources], planner.output) as planner.find:
+            for number, position, path, stage in chain:
+                planner.add(path, stage, number, runs=begin <= position)
         return planner.plan()
 
 
@@ -134,7 +141,7 @@ def _settled(task: PlannedTask, section: Mapping[str, Any], run_seed: int) -> Pl
     reason = task.reason
     if reason is not Reason.FORCED:
         reasons = _Reasons(task.stage, task.version, deciding, task.unfingerprinted)
-        reason = reasons.of(str(task.folder), fingerprint, run_seed, task.scene)
+        reason = reasons.of(str(task.folder), fingerprint_of(task.folder), fingerprint, run_seed, task.scene)
     return replace(task, fingerprint=fingerprint, reason=reason)
 
 
@@ -158,7 +165,7 @@ def _deciding(section: Mapping[str, Any], unfingerprinted: Collection[str]) -> d
 
 
 def _named(files: Sequence[RawFile]) -> list[tuple[str, str]]:
-    return [(file.path.name, file.content) for file in files]
+    return [(file.path.name, file.content) for file in files] if files else []
 
 
 class _Reasons:
@@ -170,9 +177,8 @@ class _Reasons:
         self._config = json.loads(json.dumps(deciding, default=str))  # as a manifest has it
         self._unfingerprinted = unfingerprinted
 
-    def of(self, folder: str, fingerprint: str | None, run_seed: int, scene: str) -> Reason:
-        """Why the task that writes ``folder`` has to run, or that it need not."""
-        found = fingerprint_of(folder)
+    def of(self, folder: str, found: str | None, fingerprint: str | None, run_seed: int, scene: str) -> Reason:
+        """Why the task that writes ``folder``, in which the result ``found`` lies, has to run, or that it need not."""
         if found is None:
             return Reason.MISSING
         if found == fingerprint:
@@ -194,6 +200,7 @@ class _Planner:
     config: RunConfig
     output: Path
     force: frozenset[str]
+    find: Find = field(init=False)
 
     def __post_init__(self) -> None:
         self.resolved = self.config.resolved()
@@ -210,19 +217,22 @@ class _Planner:
         self.sources = _chosen(found, wanted)
         self.hashes = InputHashes(self.output)
 
+    def folder(self, stage: type[Stage], number: int) -> Path:
+        """Where the results of a stage lie in one round."""
+        return (self.output / f"round_{number:02d}" if stage.every_round else self.output) / stage.name
+
     def add(self, path: str, stage: type[Stage], number: int, *, runs: bool) -> None:
         """Plans one stage in one round."""
         unknown = [name for name in stage.inputs if name not in self.latest]
         if unknown:
             raise ConfigurationError(f"stage {stage.name} reads {unknown[0]}, which is not planned before it")
-        parent = self.output / f"round_{number:02d}" if stage.every_round else self.output
         step = Step(
             stage=stage.name,
             path=path,
             version=stage.version,
             granularity=stage.granularity,
             round=number,
-            folder=parent / stage.name,
+            folder=self.folder(stage, number),
             inputs=tuple(self.latest[name] for name in stage.inputs),
             unfingerprinted=stage.unfingerprinted,
             runs=runs,
@@ -251,28 +261,39 @@ class _Planner:
         )
         reasons = _Reasons(step.stage, step.version, deciding, step.unfingerprinted)
         instance = stage(self.config.sections[step.stage])
-        producers = [self.steps[place] for place in step.inputs]
+        found = self.find(step.folder)
         parent = str(step.folder)  # half a million Paths would take seconds
         rows = []
-        for position, source in enumerate(self.sources):
+        for source, inputs in zip(self.sources, self._input_fingerprints(step), strict=True):
             scene = source.scene
             files = self._hashed(instance.files(scene) if stage.inputs else source.files)
-            inputs = [producer.row(position).fingerprint for producer in producers]
             known = [one for one in inputs if one is not None]
             fingerprint = fingerprints.of(scene, known, _named(files)) if len(known) == len(inputs) else None
-            reason = reasons.of(f"{parent}/{scene}", fingerprint, run_seed, scene)
+            reason = reasons.of(f"{parent}/{scene}", found.get(scene), fingerprint, run_seed, scene)
             rows.append(Row(scene, reason, fingerprint, files))
         return rows
 
+    def _input_fingerprints(self, step: Step) -> Iterable[tuple[str | None, ...]]:
+        """Of each scene, the fingerprints of the results that the step reads."""
+        if not step.inputs:
+            return repeat((), len(self.sources))
+        producers = [self.steps[place] for place in step.inputs]
+        columns = [
+            repeat(one.rows[0].fingerprint) if one.granularity == "dataset" else [row.fingerprint for row in one.rows]
+            for one in producers
+        ]
+        return islice(zip(*columns, strict=False), len(self.sources))
+
     def _dataset_rows(self, step: Step) -> list[Row]:
-        steps = [*self.steps, replace(step, rows=[Row(DATASET, Reason.MISSING, None)])]
-        plan = replace(self._so_far(), steps=tuple(steps))
-        task = plan.task(len(self.steps), 0)
         if any(self._waits(self.steps[place]) for place in step.inputs):
             # which scenes it will have is open: the reason is a guess, the fingerprint comes when it is pinned
             deciding = _deciding(self.resolved[step.stage], step.unfingerprinted)
             reasons = _Reasons(step.stage, step.version, deciding, step.unfingerprinted)
-            return [Row(DATASET, reasons.of(str(task.folder), None, self.config.seed, DATASET), None)]
+            found = fingerprint_of(step.folder)
+            return [Row(DATASET, reasons.of(str(step.folder), found, None, self.config.seed, DATASET), None)]
+        steps = [*self.steps, replace(step, rows=[Row(DATASET, Reason.MISSING, None)])]
+        plan = replace(self._so_far(), steps=tuple(steps))
+        task = plan.task(len(self.steps), 0)
         pinned = Pins(plan, unchanged=True).pin(task)
         return [Row(DATASET, pinned.reason, pinned.fingerprint)]
 

@@ -81,8 +81,8 @@ def status_table(plan: Plan, failed: Collection[TaskName], jobs: QueueStatus | N
         scenes = {scene for stage, number, scene in unlucky if (stage, number) == (step.stage, step.round)}
         for position, row in enumerate(step.rows):
             # a dataset-level result over the scenes that succeeded is done, although a run would try the others again
-            planned = step.granularity == "scene" and row.fingerprint is not None
-            reason = row.reason if planned else pins.pin(plan.task(place, position)).reason
+            certain = row.reason is Reason.MISSING or (step.granularity == "scene" and row.fingerprint is not None)
+            reason = row.reason if certain else pins.pin(plan.task(place, position)).reason
             counts["failed" if row.scene in scenes and reason is not Reason.DONE else _STATES[reason]] += 1
     columns = ["done", "stale", "missing", "failed"]
     if jobs is not None:

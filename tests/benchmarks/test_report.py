@@ -149,6 +149,19 @@ def results(tmp_path: Path) -> Path:
         },
         "reduction": {"versions": {}, "a load": [reduced(None), reduced(50)]},
         "stores": {"versions": {"zarr": "3"}, "scenes": 2, "layouts": [laid_out("folders"), laid_out("zips")]},
+        "planning": {
+            "scenes": 1000,
+            "stages": 5,
+            "rows": [
+                {"what": "`plan`", "seconds": 2.0, "cpu_seconds": 1.5, "peak_bytes": 2**28},
+                {"what": "saved", "seconds": 2.0, "cpu_seconds": 1.5},
+            ],
+        },
+        "overhead": {
+            "scenes": 400,
+            "rows": [{"executor": "here", "largest_chunk": 8, "warm": 3.5, "cold": 1234.0}],
+            "shares": {"rename": 0.034},
+        },
         "gpu": {"device": "cuda", "dtype": "float64", "paper": {"scenes": 2, "rows": [on_device("ours")]}},
     }
     for name, values in content.items():
@@ -250,3 +263,13 @@ def test_engines_are_compared_with_the_published_one_on_each_load(results: Path)
     assert "its engine alone takes 0.5 s here" in rooms
     assert cells(table("gpu", results), "ours")[1:3] == ["3.00", "1.5000"]
     assert cells(table("reduction", results), "50")[:4] == ["70", "0.250", "0.50000", "1.25 %"]
+
+
+def test_commands_and_tasks_have_their_costs(results: Path) -> None:
+    text = table("planning", results)
+    assert cells(text, "`plan`") == ["2.0", "1.5", "0.25"]
+    assert cells(text, "saved") == ["2.0", "1.5", "-"]
+    assert "1,000 scenes, 5 stages" in text
+    text = table("overhead", results)
+    assert cells(text, "here") == ["8", "3.5", "1,234.0"]
+    assert cells(text, "rename") == ["0.03"]

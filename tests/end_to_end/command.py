@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.store import read_arrays
 
@@ -93,7 +94,7 @@ def measure(line: Sequence[str], folder: Path) -> Measured:
     return Measured(folder / "out", time.monotonic() - begin, first_result)
 
 
-def wait_for_results(process: subprocess.Popen[str], output: Path, count: int) -> None:
+def wait_for_results(process: subprocess.Popen[Any], output: Path, count: int) -> None:
     """Returns when there are ``count`` results, or when the process has ended."""
     until = time.monotonic() + PATIENCE_SECONDS
     while len(results(output)) < count and process.poll() is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.command import ROOMS, assert_complete, boxgp, completed, differences, results, temporaries
+from tests.end_to_end.disk import fill_up, free_bytes, small_file_system
 
 _DISK = "32m"
 
@@ -19,33 +19,8 @@ _DISK = "32m"
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """An empty file system of ``_DISK`` bytes, in memory."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if shutil.which("mount") is None or os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", disk], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    try:
+    with small_file_system(tmp_path / "disk", _DISK) as disk:
         yield disk
-    finally:
-        subprocess.run(["umount", disk], check=True)
-
-
-def free_bytes(disk: Path) -> int:
-    """What can still be written."""
-    state = os.statvfs(disk)
-    return state.f_bavail * state.f_frsize
-
-
-def fill_up(disk: Path, left: int) -> Path:
-    """Writes a file that leaves ``left`` bytes, and returns it."""
-    filler = disk / "filler"
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - left)
-    return filler
 
 
 @pytest.mark.slow
