@@ -18,7 +18,16 @@ from pipeline.progress import progress_on
 from pipeline.run import run_plan
 from pipeline.schema import Option
 from pipeline.show import count, section_listing, stage_listing
-from pipeline.show_run import end_of_run, failure_listing, plan_listing, plan_table, run_heading, shown, status_table
+from pipeline.show_run import (
+    end_of_run,
+    failure_listing,
+    plan_listing,
+    plan_table,
+    report_lines,
+    run_heading,
+    shown,
+    status_table,
+)
 from pipeline.slurm.status import QueueStatus, queue_status
 from pipeline.stage import Stage
 from pipeline.tasks import Plan
@@ -57,6 +66,8 @@ def status(arguments: argparse.Namespace, stages: Stages) -> int:
     failed = {(failure.stage, failure.round, failure.scene) for failure in failures}
     jobs = queue_status(planned, failed)
     print(status_table(planned, failed, jobs if isinstance(jobs, QueueStatus) else None))
+    for line in report_lines(planned):
+        print(line)
     for line in jobs.lines() if isinstance(jobs, QueueStatus) else [jobs] if jobs else []:
         print(line)
     if failures:

@@ -34,6 +34,13 @@ class General(StageConfig):
     """The keys outside the sections of the stages."""
 
     seed: int = Field(0, ge=0, description="all random numbers of the run derive from it")
+    rounds: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="how often labels are made and a network trained on them; each time but the first, what the "
+        "network has learnt before makes better labels",
+    )
     strict: bool = Field(False, description="refuse steps over all scenes while a scene of them is missing")
     splits: Splits = Field(Splits(), description="scenes for training, validation and test")
     executor: ExecutorConfig = Field(LocalExecutor(), description="where the run computes; see --executor")
@@ -50,6 +57,7 @@ class RunConfig:
     """stage name -> its validated configuration object"""
     splits: Mapping[str, tuple[str, ...]]
     """train, val and test -> scene ids; empty where nothing was given"""
+    rounds: int = 1
     executor: ExecutorConfig = field(default_factory=LocalExecutor, compare=False)
     """where it computes, on which no result depends"""
 
@@ -60,7 +68,7 @@ class RunConfig:
         """
         sections = {name: section.model_dump(mode="json") for name, section in self.sections.items()}
         splits = {name: list(scenes) for name, scenes in self.splits.items()}
-        return {"seed": self.seed, "strict": self.strict, "splits": splits, **sections}
+        return {"seed": self.seed, "rounds": self.rounds, "strict": self.strict, "splits": splits, **sections}
 
 
 def configuration_model(stages: Sequence[type[Stage]]) -> type[BaseModel]:
@@ -227,7 +235,7 @@ def _run_config(name: str, validated: Any, origins: Mapping[Key, Origin], stages
     if problems:
         raise _refusal(name, problems)
     sections = {stage.name: getattr(validated, stage.name) for stage in stages}
-    return RunConfig(name, validated.seed, validated.strict, sections, splits, validated.executor)
+    return RunConfig(name, validated.seed, validated.strict, sections, splits, validated.rounds, validated.executor)
 
 
 def read_scene_ids(path: Path) -> tuple[str, ...]:

@@ -9,20 +9,19 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import compress, islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import ConfigurationError, InputError, StoreError
 from pipeline.fingerprint import SceneFingerprints, digest, scene_seed, task_fingerprint
 from pipeline.inputs import InputHashes
 from pipeline.known import Find, finding
-from pipeline.stage import DATASET, SCENE_ID, Source, Stage
+from pipeline.stage import DATASET, SCENE_ID, DatasetStage, Source, Stage
 from pipeline.store import fingerprint_of, intact_manifest
 from pipeline.tasks import Input, Member, Plan, PlannedTask, RawFile, Reason, Row, Step, many_rows
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
 
-ROUNDS = 1
 SHOWN = 10
 """names that a message lists"""
 
@@ -40,31 +39,58 @@ def make_plan(
     """The tasks of a run; reads manifests and raw files, writes nothing but caches of both.
 
     ``stages`` are (``module:Class``, class), each after its inputs. ``first`` and ``last`` bound the stages that run;
-    results of earlier ones are taken as they are. ``scenes`` restricts the run, dataset-level stages included, to
-    some scenes. Stages in ``force`` run although they are done. Raises ConfigurationError for unknown names of stages
-    and InputError where there is nothing to run on.
+    results of earlier ones are taken as they are. Of several rounds, ``first`` is meant in the first one and ``last``
+    in the last. ``scenes`` restricts the run, dataset-level stages included, to some scenes. Stages in ``force`` run
+    although they are done. Raises ConfigurationError for unknown names of stages and for stages that the configuration
+    leaves out, and InputError where there is nothing to run on.
     """
     names = [stage.name for _, stage in stages]
     for name in [*force, *(name for name in (first, last) if name is not None)]:
         _check_known("stage", name, names, ConfigurationError)
-    begin = 0 if first is None else names.index(first)
-    end = len(names) if last is None else names.index(last) + 1
+    chain = _chain(config, stages)
+    begin = _place(chain, first, config, stages)
+    end = len(chain) - _place(chain[::-1], last, config, stages)
     if begin >= end:
         raise ConfigurationError(f"stage {first} comes after {last}: nothing lies between them; the order is {names}")
     planner = _Planner(config, output.absolute(), frozenset(force))
-    chain = [
-        (number, position, path, stage)
-        for number in range(ROUNDS)
-        for position, (path, stage) in enumerate(stages[:end])
-        if number == 0 or stage.every_round
-    ]
-    folders = [planner.folder(stage, number) for number, _, _, stage in chain if stage.granularity == "scene"]
+    folders = [planner.folder(link) for link in chain[:end] if link.stage.granularity == "scene"]
     with many_rows():
         planner.discover([stage for _, stage in stages], scenes)
         with finding(folders, [source.scene for source in planner.sources], planner.output) as planner.find:
-            for number, position, path, stage in chain:
-                planner.add(path, stage, number, runs=begin <= position)
+            for place, link in enumerate(chain[:end]):
+                planner.add(link, runs=begin <= place)
         return planner.plan()
+
+
+class _Link(NamedTuple):
+    """One stage in one round."""
+
+    round: int
+    path: str
+    stage: type[Stage]
+
+
+def _chain(config: RunConfig, stages: Sequence[tuple[str, type[Stage]]]) -> list[_Link]:
+    """Everything that a run consists of, in order."""
+    return [
+        _Link(number, path, stage)
+        for number in range(config.rounds)
+        for path, stage in stages
+        if (number == 0 or stage.every_round) and stage.left_out(config.sections) is None
+    ]
+
+
+def _place(
+    chain: Sequence[_Link], name: str | None, config: RunConfig, stages: Sequence[tuple[str, type[Stage]]]
+) -> int:
+    """Where a stage occurs first, 0 where none is named; raises ConfigurationError where it is left out."""
+    if name is None:
+        return 0
+    places = [place for place, link in enumerate(chain) if link.stage.name == name]
+    if not places:
+        (why,) = [stage.left_out(config.sections) for _, stage in stages if stage.name == name]
+        raise ConfigurationError(f"stage {name} does not take part in this run: {why}")
+    return places[0]
 
 
 class Pins:
@@ -87,7 +113,7 @@ class Pins:
         """
         if task.fingerprint is not None and task.granularity == "scene":
             return task
-        everyone = [Member(member.scene, self._inputs(member.inputs)) for member in task.members]
+        everyone = [member._replace(inputs=self._inputs(member.inputs)) for member in task.members]
         exists = self._exist(task, everyone)
         members = tuple(compress(everyone, exists))
         missing = tuple(member.scene for member, there in zip(everyone, exists, strict=True) if not there)
@@ -101,8 +127,8 @@ class Pins:
         step = next(step for step in self._plan.steps if step.folder == task.folder)
         read = [self._plan.steps[place] for place in step.inputs]
         return [
-            all(self._was_there(one.row(position), member.inputs[one.stage]) for one in read)
-            for position, member in enumerate(members)
+            all(self._was_there(one.row(self._plan.position(member.scene)), member.inputs[one.stage]) for one in read)
+            for member in members
         ]
 
     @staticmethod
@@ -150,13 +176,14 @@ def input_fingerprints(task: PlannedTask) -> dict[str, str] | None:
     if task.granularity == "scene":
         known = {name: one.fingerprint for name, one in task.inputs.items() if one.fingerprint is not None}
         return known if len(known) == len(task.inputs) else None
-    scenes: dict[str, list[tuple[str, str]]] = {}
+    scenes: dict[str, list[tuple[str, ...]]] = {}
     for member in task.members:
         for name, one in member.inputs.items():
             if one.fingerprint is None:
                 return None
-            scenes.setdefault(name, []).append((member.scene, one.fingerprint))
-    return {name: digest(sorted(pairs)) for name, pairs in scenes.items()} or None
+            split = () if member.split is None else (member.split,)
+            scenes.setdefault(name, []).append((member.scene, *split, one.fingerprint))
+    return {name: digest(sorted(facts)) for name, facts in scenes.items()} or None
 
 
 def _deciding(section: Mapping[str, Any], unfingerprinted: Collection[str]) -> dict[str, Any]:
@@ -217,13 +244,21 @@ class _Planner:
         self.sources = _chosen(found, wanted)
         self.hashes = InputHashes(self.output)
 
-    def folder(self, stage: type[Stage], number: int) -> Path:
+    def folder(self, link: _Link) -> Path:
         """Where the results of a stage lie in one round."""
-        return (self.output / f"round_{number:02d}" if stage.every_round else self.output) / stage.name
+        stage = link.stage
+        return (self.output / f"round_{link.round:02d}" if stage.every_round else self.output) / stage.name
 
-    def add(self, path: str, stage: type[Stage], number: int, *, runs: bool) -> None:
+    def add(self, link: _Link, *, runs: bool) -> None:
         """Plans one stage in one round."""
-        unknown = [name for name in stage.inputs if name not in self.latest]
+        number, path, stage = link
+        names = (*stage.inputs, *(stage.earlier if number else ()))
+        unknown = [name for name in names if name not in self.latest]
+        if unknown and unknown[0] in stage.earlier:
+            raise ConfigurationError(
+                f"rounds: {self.config.rounds}: in its second round, stage {stage.name} reads {unknown[0]}, which does "
+                "not take part in this run: set training.network, or rounds to 1"
+            )
         if unknown:
             raise ConfigurationError(f"stage {stage.name} reads {unknown[0]}, which is not planned before it")
         step = Step(
@@ -232,10 +267,11 @@ class _Planner:
             version=stage.version,
             granularity=stage.granularity,
             round=number,
-            folder=self.folder(stage, number),
-            inputs=tuple(self.latest[name] for name in stage.inputs),
-            unfingerprinted=stage.unfingerprinted,
+            folder=self.folder(link),
+            inputs=tuple(self.latest[name] for name in names),
+            unfingerprinted=(*stage.unfingerprinted, *(() if number else stage.only_later)),
             runs=runs,
+            splits=stage.splits if issubclass(stage, DatasetStage) else (),
             rows=(),
         )
         rows = self._dataset_rows(step) if stage.granularity == "dataset" else self._scene_rows(step, stage)
@@ -257,7 +293,11 @@ class _Planner:
         deciding = _deciding(self.resolved[step.stage], step.unfingerprinted)
         run_seed = self.config.seed
         fingerprints = SceneFingerprints(
-            step.stage, step.version, config=deciding, run_seed=run_seed, inputs=stage.inputs
+            step.stage,
+            step.version,
+            config=deciding,
+            run_seed=run_seed,
+            inputs=[self.steps[place].stage for place in step.inputs],
         )
         reasons = _Reasons(step.stage, step.version, deciding, step.unfingerprinted)
         instance = stage(self.config.sections[step.stage])

@@ -16,7 +16,7 @@ from pipeline.atomic import remove, temporary_sibling, write_text_atomic, writin
 from pipeline.errors import InputError, StoreError
 from pipeline.tasks import Plan, RawFile, Reason, Row, Step, many_rows
 
-PLAN_FORMAT = 2
+PLAN_FORMAT = 3
 HEADER = "plan.json"
 _SHARED = tuple(one.name for one in fields(Step) if one.name != "rows")
 
@@ -97,6 +97,7 @@ def _step_from_json(folder: Path, place: int, values: Mapping[str, Any]) -> Step
             "folder": Path(values["folder"]),
             "inputs": tuple(values["inputs"]),
             "unfingerprinted": tuple(values["unfingerprinted"]),
+            "splits": tuple(values["splits"]),
             "rows": _SavedRows(folder / _rows_name(place, values["stage"]), values["rows"]),
         }
     )

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from pipeline.records import Record, TaskOutcome
+from pipeline.workspace import Report
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -24,6 +25,9 @@ class Progress:
 
     def advance(self, record: Record) -> None:
         """A task of the current stage has ended."""
+
+    def note(self, report: Report) -> None:
+        """A task over all scenes tells how far it is."""
 
     def finish(self) -> None:
         """The current stage has ended."""
@@ -86,6 +90,15 @@ class PlainProgress(Progress):
         times = f"{_duration(elapsed)} elapsed, about {_duration(remaining)} remaining"
         self._print(f"{count.stage}: {count.ended}/{count.total}{count.problems()}, {times}")
 
+    def note(self, report: Report) -> None:
+        """Prints how far the task is, if the last line is some time ago."""
+        now = self._clock()
+        if now - self._last < SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        elapsed = _duration(now - self._count.started)
+        self._print(f"{self._count.stage}: {report.done}/{report.total}, {report.text}, {elapsed} elapsed")
+
     def finish(self) -> None:
         """Prints how the stage ended."""
         count = self._count
@@ -126,7 +139,14 @@ class BarProgress(Progress):
         """Moves the bar on."""
         self._count.add(record)
         if self._bar is not None:
-            self._bars.update(self._bar, advance=1, problems=self._count.problems().removeprefix(", "))
+            done, total = self._count.ended + self._count.kept, self._count.total + self._count.kept
+            problems = self._count.problems().removeprefix(", ")
+            self._bars.update(self._bar, completed=done, total=total, problems=problems)
+
+    def note(self, report: Report) -> None:
+        """Moves the bar as far as the task is."""
+        if self._bar is not None:
+            self._bars.update(self._bar, completed=report.done, total=report.total, problems=report.text)
 
     def __enter__(self) -> Self:
         self._bars.start()

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.errors import StoreError
 from pipeline.memory import MemoryScope
+from pipeline.tasks import step_label
 
 
 class TaskOutcome(StrEnum):
@@ -41,6 +42,11 @@ class Record:
     warnings: tuple[str, ...] = ()
     message: str = ""
     """what failed, or what blocked it"""
+
+    @property
+    def label(self) -> str:
+        """Stage and round, for people."""
+        return step_label(self.stage, self.round)
 
 
 def record_from_manifest(manifest: Mapping[str, Any], outcome: TaskOutcome = TaskOutcome.KEPT) -> Record:

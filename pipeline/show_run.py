@@ -15,6 +15,7 @@ from pipeline.records import TaskOutcome
 from pipeline.show import count, table, wrapped
 from pipeline.stage import DATASET
 from pipeline.tasks import Plan, Reason, Step
+from pipeline.workspace import reports
 
 if TYPE_CHECKING:
     from pipeline.slurm.status import QueueStatus, TaskName
@@ -62,7 +63,7 @@ def plan_table(plan: Plan) -> str:
 
 def plan_listing(plan: Plan) -> str:
     """Every task with its reason."""
-    rows = [(step.stage, scene_name(row.scene), row.reason) for _, step in plan.running for row in step.rows]
+    rows = [(step.label, scene_name(row.scene), row.reason) for _, step in plan.running for row in step.rows]
     return table(("stage", "scene", "reason"), rows)
 
 
@@ -77,7 +78,7 @@ def status_table(plan: Plan, failed: Collection[TaskName], jobs: QueueStatus | N
     states: dict[str, Counter[str]] = {}
     pins = Pins(plan, unchanged=True)
     for place, step in plan.running:
-        counts = states.setdefault(step.stage, Counter())
+        counts = states.setdefault(step.label, Counter())
         scenes = {scene for stage, number, scene in unlucky if (stage, number) == (step.stage, step.round)}
         for position, row in enumerate(step.rows):
             # a dataset-level result over the scenes that succeeded is done, although a run would try the others again
@@ -90,6 +91,14 @@ def status_table(plan: Plan, failed: Collection[TaskName], jobs: QueueStatus | N
         for name, counts in states.items():
             counts.update(queued=jobs.queued[name], running=jobs.running[name])
     return table(("stage", *columns), [(name, *(count[state] for state in columns)) for name, count in states.items()])
+
+
+def report_lines(plan: Plan) -> Iterator[str]:
+    """How far the tasks over all scenes are that have begun and not ended."""
+    for _, step in plan.running:
+        if step.granularity == "dataset" and step.rows[0].reason is not Reason.DONE:
+            for report in reports(plan.output, step.folder):
+                yield f"{step.label}: {report.done} of {report.total}, {report.text}"
 
 
 def failure_listing(output: Path, failures: Sequence[Failure], *, traceback: bool) -> str:
@@ -127,7 +136,7 @@ def end_of_run(plan: Plan, outcome: Outcome) -> str:
 
 
 def _outcome_table(plan: Plan, outcome: Outcome) -> str:
-    folders = {step.stage: _folder(plan, step) for _, step in plan.running}
+    folders = {step.label: _folder(plan, step) for _, step in plan.running}
     rows = [
         (stage, *(counts[kind] for kind in TaskOutcome), folders[stage]) for stage, counts in outcome.counts.items()
     ]
@@ -140,7 +149,7 @@ def _folder(plan: Plan, step: Step) -> str:
 
 
 def _warnings(plan: Plan, outcome: Outcome) -> Iterator[str]:
-    logs = {step.stage: _logs(plan, step) for _, step in plan.running}
+    logs = {step.label: _logs(plan, step) for _, step in plan.running}
     warned = [f"  {logs[stage]} ({number})" for stage, number in outcome.warnings.items() if number]
     if warned:
         total = count(outcome.warnings.total(), "warning")
@@ -155,10 +164,10 @@ def _logs(plan: Plan, step: Step) -> str:
 def _failures(plan: Plan, outcome: Outcome) -> Iterator[str]:
     if not outcome.failed:
         return
-    failed = sorted(outcome.failed, key=lambda record: [*outcome.counts].index(record.stage))
+    failed = sorted(outcome.failed, key=lambda record: [*outcome.counts].index(record.label))
     lines = [f"{count(len(failed), 'failure')}:"]
     for record in failed[:_MOST_FAILURES]:
-        lines.append(f"  {scene_name(record.scene)}, {record.stage}: {record.message.partition(chr(10))[0]}")
+        lines.append(f"  {scene_name(record.scene)}, {record.label}: {record.message.partition(chr(10))[0]}")
     if len(failed) > _MOST_FAILURES:
         lines.append(f"  and {len(failed) - _MOST_FAILURES} more")
     lines.append(f"What to do about them: boxgp failures {shown(plan.output)}")
@@ -169,6 +178,6 @@ def _tables(plan: Plan, outcome: Outcome) -> Iterator[str]:
     complete = {TaskOutcome.DONE, TaskOutcome.KEPT}
     for _, step in plan.running:
         path = step.folder / TABLE
-        counts = outcome.counts.get(step.stage, Counter[TaskOutcome]())
+        counts = outcome.counts.get(step.label, Counter[TaskOutcome]())
         if step.granularity == "dataset" and complete.intersection(+counts) and path.is_file():
             yield path.read_text(encoding="utf-8").rstrip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -51,6 +51,23 @@ class SceneJob:
     inputs: Mapping[str, Path]
     files: tuple[Path, ...] = ()
     seed: int = 0
+    split: str = ""
+    """train, val or test; empty where the scene belongs to none, or the stage did not ask for splits"""
+
+
+@dataclass(frozen=True)
+class DatasetJob:
+    """What a dataset-level stage gets.
+
+    ``workspace`` is a folder for whatever it needs to go on where a process that was killed had stopped; it need not
+    exist, nobody else writes to it, and it is removed when the result is there. ``report`` (steps done, steps
+    altogether, a few words) tells whoever watches how far it is.
+    """
+
+    scenes: tuple[SceneJob, ...]
+    seed: int
+    workspace: Path
+    report: Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -92,9 +109,13 @@ class Stage(ABC):
     granularity: ClassVar[Granularity] = "scene"
     every_round: ClassVar[bool] = True
     """False for what does not change between self-training rounds (scenes, superpoints)."""
+    earlier: ClassVar[tuple[str, ...]] = ()
+    """Stages of the round before whose results are read as well; the first round has none of them."""
     unfingerprinted: ClassVar[tuple[str, ...]] = ()
     """Options that choose scenes or say where files lie: the content of the files counts in fingerprints instead, so
     that results stay valid when data move or more scenes are asked for."""
+    only_later: ClassVar[tuple[str, ...]] = ()
+    """Options without effect in the first round, whose results stay valid whatever they are."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -107,12 +128,21 @@ class Stage(ABC):
         """Files that a stage with inputs reads beside them for one scene; hashed by content into its fingerprint."""
         return ()
 
+    @classmethod
+    def left_out(cls, sections: Mapping[str, Any]) -> str | None:  # noqa: ARG003 (most stages always take part)
+        """Why a configuration (stage -> section) leaves this stage out and what to set, None where it takes part."""
+        return None
+
+
+class BatchStage(Stage):
+    """A stage that treats several scenes at once."""
+
     @abstractmethod
     def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
-        """Yields (scene, result or the error of that scene) for each job; dataset-level stages yield one pair."""
+        """Yields (scene, result or the error of that scene) for each job."""
 
 
-class SceneStage(Stage):
+class SceneStage(BatchStage):
     """A stage that treats one scene after the other."""
 
     @abstractmethod
@@ -132,11 +162,12 @@ class DatasetStage(Stage):
     """A stage that reads all scenes that exist and gives one result."""
 
     granularity: ClassVar[Granularity] = "dataset"
+    splits: ClassVar[tuple[str, ...]] = ()
+    """Splits whose scenes it reads, "" for the scenes of none; without any it reads all and is not told their splits.
+
+    Where nobody chose scenes for training, all that are in no other split are for training.
+    """
 
     @abstractmethod
-    def run_dataset(self, jobs: Sequence[SceneJob]) -> Result:
+    def run_dataset(self, job: DatasetJob) -> Result:
         """The one result over all scenes."""
-
-    def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
-        """One result for all scenes."""
-        yield DATASET, self.run_dataset(jobs)

@@ -31,6 +31,11 @@ def many_rows() -> Iterator[None]:
             gc.enable()
 
 
+def step_label(stage: str, number: int) -> str:
+    """The name of a stage in one round, for people: the first round goes without saying."""
+    return f"{stage} ({number})" if number else stage
+
+
 class Reason(StrEnum):
     """Why a task will run, or that it need not."""
 
@@ -67,6 +72,8 @@ class Member(NamedTuple):
 
     scene: str
     inputs: Mapping[str, Input]
+    split: str | None = None
+    """None where the stage does not ask for splits"""
 
 
 @dataclass(frozen=True)
@@ -120,8 +127,15 @@ class Step:
     unfingerprinted: tuple[str, ...]
     runs: bool
     """False for stages outside the range that was asked for: their results are taken as they are"""
+    splits: tuple[str, ...]
+    """of the scenes that a dataset-level stage reads; empty for all"""
     rows: Sequence[Row]
     """one a scene, in the order of the scenes, the same in all steps; one alone for a dataset-level stage"""
+
+    @property
+    def label(self) -> str:
+        """Stage and round, for people."""
+        return step_label(self.stage, self.round)
 
     def row(self, position: int) -> Row:
         """The row of what the scene at ``position`` gets from this step."""
@@ -171,10 +185,10 @@ class Plan:
         return sum(row.reason is not Reason.DONE for _, step in self.running for row in step.rows)
 
     def counts(self) -> dict[str, Counter[Reason]]:
-        """Stage -> number of its tasks for each reason, in the order of stages."""
+        """Label of each step -> number of its tasks for each reason, in order."""
         counts: dict[str, Counter[Reason]] = {}
         for _, step in self.running:
-            counts.setdefault(step.stage, Counter()).update(row.reason for row in step.rows)
+            counts.setdefault(step.label, Counter()).update(row.reason for row in step.rows)
         return counts
 
     def task(self, place: int, position: int) -> PlannedTask:
@@ -209,11 +223,29 @@ class Plan:
                 return None if position is None else self.task(place, position)
         return None
 
+    def position(self, scene: str) -> int:
+        """The row of a scene in every step."""
+        return self._positions[scene]
+
     def _inputs(self, step: Step, position: int) -> dict[str, Input]:
         return {self.steps[place].stage: self.steps[place].result(position) for place in step.inputs}
 
     def _members(self, step: Step) -> tuple[Member, ...]:
-        return tuple(Member(scene, self._inputs(step, position)) for scene, position in self._positions.items())
+        if not step.splits:
+            return tuple(Member(scene, self._inputs(step, position)) for scene, position in self._positions.items())
+        return tuple(
+            Member(scene, self._inputs(step, position), split)
+            for scene, position in self._positions.items()
+            if (split := self._split_of(scene)) in step.splits
+        )
+
+    def _split_of(self, scene: str) -> str:
+        return self._splits.get(scene, "" if self.config["splits"]["train"] else "train")
+
+    @cached_property
+    def _splits(self) -> dict[str, str]:
+        """Scene -> its split, where it has one."""
+        return {scene: split for split, scenes in self.config["splits"].items() for scene in scenes}
 
     @cached_property
     def _positions(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ import importlib
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,11 @@ from pipeline.memory import PeakMemory
 from pipeline.plan import input_fingerprints
 from pipeline.provenance import git_commit, software_versions
 from pipeline.records import Record, TaskOutcome, record_from_manifest
-from pipeline.stage import Result, SceneJob, SceneStage, Stage
+from pipeline.stage import BatchStage, DatasetJob, DatasetStage, Result, SceneJob, SceneStage, Stage
 from pipeline.store import commit, fingerprint_of, intact_manifest
 from pipeline.tasks import Chunk, Input, PlannedTask, Reason
 from pipeline.threads import use_one_thread
+from pipeline.workspace import clear_workspaces, reporter, workspace_of
 
 
 def run_chunk(chunk: Chunk) -> list[Record]:
@@ -172,10 +173,9 @@ class _Worker:
         """One call of ``run``; where it raises as a whole, the scenes that remain are tried one by one."""
         waiting = {task.scene: task for task in tasks}
         self.context.scene = _label(tasks[0].scene, tasks)
-        jobs = [job for task in tasks for job in _jobs(task)]
         self._start_clock()
         try:
-            for scene, result in stage.run(jobs):
+            for scene, result in self._results(stage, tasks):
                 if scene not in waiting:
                     raise RuntimeError(f"stage {stage.name} gave a result for {scene!r}, which it was not asked for")
                 self._conclude(waiting.pop(scene), result)
@@ -190,6 +190,13 @@ class _Worker:
             self.context.attempt += 1
             for task in waiting.values():
                 self._run_batch(stage, [task])
+
+    def _results(self, stage: Stage, tasks: Sequence[PlannedTask]) -> Iterable[tuple[str, Result | Exception]]:
+        if isinstance(stage, DatasetStage):
+            return [(task.scene, stage.run_dataset(_dataset_job(self.chunk.output, task))) for task in tasks]
+        if isinstance(stage, BatchStage):
+            return stage.run([_scene_job(task) for task in tasks])
+        raise TypeError(f"stage {stage.name} is neither a BatchStage nor a DatasetStage")
 
     def _conclude(self, task: PlannedTask, result: Result | Exception) -> None:
         """Commits the result of one scene, or notes its error."""
@@ -221,6 +228,8 @@ class _Worker:
         # before the commit, after which nothing that must not be lost may follow
         clear_failure(self.chunk.output, task.folder)
         stored = commit(task.folder, result, manifest, replace=task.reason is Reason.FORCED)
+        if task.granularity == "dataset":
+            clear_workspaces(self.chunk.output, task.folder)
         LOGGER.info("%s in %.2f s", "done" if stored else "kept: another process was first", seconds)
         self.records.append(record_from_manifest(manifest, TaskOutcome.DONE if stored else TaskOutcome.KEPT))
 
@@ -259,10 +268,17 @@ def _manifest(task: PlannedTask, config: Mapping[str, Any], result: Result) -> d
     }
 
 
-def _jobs(task: PlannedTask) -> list[SceneJob]:
-    if task.granularity == "dataset":
-        return [SceneJob(member.scene, _folders(member.inputs), seed=task.seed) for member in task.members]
-    return [SceneJob(task.scene, _folders(task.inputs), tuple(file.path for file in task.files), task.seed)]
+def _scene_job(task: PlannedTask) -> SceneJob:
+    return SceneJob(task.scene, _folders(task.inputs), tuple(file.path for file in task.files), task.seed)
+
+
+def _dataset_job(output: Path, task: PlannedTask) -> DatasetJob:
+    workspace = workspace_of(output, task)
+    scenes = [
+        SceneJob(member.scene, _folders(member.inputs), seed=task.seed, split=member.split or "")
+        for member in task.members
+    ]
+    return DatasetJob(tuple(scenes), task.seed, workspace, reporter(workspace))
 
 
 def _folders(inputs: Mapping[str, Input]) -> dict[str, Path]:

@@ -14,25 +14,25 @@ from pipeline.tasks import Plan
 
 @dataclass
 class Outcome:
-    """How a run ended: stage -> number of tasks done, kept, failed and blocked."""
+    """How a run ended: label of each step -> number of tasks done, kept, failed and blocked."""
 
     counts: dict[str, Counter[TaskOutcome]] = field(default_factory=dict)
     failed: list[Record] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
-    """stage -> warnings of the tasks that ran"""
+    """label -> warnings of the tasks that ran"""
     stopped: int = 0
     """the exit code of a run that was asked to stop, 0 where it was not"""
 
-    def begin(self, stage: str, kept: int) -> None:
-        """A stage begins, of which ``kept`` tasks were done before."""
-        counts = self.counts.setdefault(stage, Counter())
+    def begin(self, label: str, kept: int) -> None:
+        """A step begins, of which ``kept`` tasks were done before."""
+        counts = self.counts.setdefault(label, Counter())
         if kept:
             counts[TaskOutcome.KEPT] += kept
 
     def add(self, record: Record) -> None:
         """A task has ended."""
-        self.counts[record.stage][record.outcome] += 1
-        self.warnings[record.stage] += len(record.warnings)
+        self.counts[record.label][record.outcome] += 1
+        self.warnings[record.label] += len(record.warnings)
         if record.outcome is TaskOutcome.FAILED:
             self.failed.append(record)
 

@@ -56,8 +56,8 @@ class SlurmArrayExecutor(Executor):
             for step, one in plan.running:
                 arrays = [other for other in self._submission.arrays if other.array.step == step]
                 waiting = sum(other.array.scenes for other in arrays)
-                outcome.begin(one.stage, len(one.rows) - waiting)
-                progress.start(one.stage, waiting, len(one.rows) - waiting)
+                outcome.begin(one.label, len(one.rows) - waiting)
+                progress.start(one.label, waiting, len(one.rows) - waiting)
                 for record in follower.records(step, arrays):
                     outcome.add(record)
                     progress.advance(record)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.executors.base import Executor, Outcome
@@ -12,9 +14,11 @@ from pipeline.plan import Pins
 from pipeline.progress import Progress
 from pipeline.records import Record
 from pipeline.tasks import Chunk, Plan, PlannedTask, Reason, Step
+from pipeline.workspace import Report, reports
 
 _LARGEST_CHUNK = 8
 _CHUNKS_A_SLOT = 4
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class StepwiseExecutor(Executor):
@@ -39,16 +43,42 @@ class StepwiseExecutor(Executor):
             waiting = open_tasks(plan, place, pins)
             kept = len(step.rows) - len(waiting)
             forget_failures(plan.output, step, {task.scene for task in waiting})
-            outcome.begin(step.stage, kept)
-            progress.start(step.stage, len(waiting), kept)
-            for record in self.records(chunks_of(plan, waiting, self._chunk_size(len(waiting)))):
-                outcome.add(record)
-                progress.advance(record)
+            outcome.begin(step.label, kept)
+            progress.start(step.label, len(waiting), kept)
+            with following(plan.output, step.folder if step.granularity == "dataset" else None, progress):
+                for record in self.records(chunks_of(plan, waiting, self._chunk_size(len(waiting)))):
+                    outcome.add(record)
+                    progress.advance(record)
             progress.finish()
 
     def _chunk_size(self, tasks: int) -> int:
         """Small enough that every worker gets several chunks."""
         return min(_LARGEST_CHUNK, max(1, tasks // (_CHUNKS_A_SLOT * self.slots)))
+
+
+@contextmanager
+def following(output: Path, folder: Path | None, progress: Progress) -> Iterator[None]:
+    """Shows what the task of a dataset-level ``folder`` reports, wherever it runs, while the caller waits for it."""
+    if folder is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def follow() -> None:
+        last: Report | None = None
+        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+            for report in reports(output, folder):
+                if report != last:
+                    progress.note(report)
+                    last = report
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def open_tasks(plan: Plan, place: int, pins: Pins) -> list[PlannedTask]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import ConfigurationError
 from pipeline.executors.config import SlurmExecutor
+from pipeline.tasks import step_label
 from pipeline.threads import THREAD_VARIABLES
 
 _OPTION = re.compile(r"(--[a-zA-Z][\w-]*|-[a-zA-Z])(?:[= ]\s*(.+))?")
@@ -28,10 +29,16 @@ class JobArray:
     step: int
     """position of the stage in the plan"""
     stage: str
+    round: int
     offset: int
     scenes: int
     """that all its jobs treat together"""
     size: int
+
+    @property
+    def label(self) -> str:
+        """Stage and round, for people."""
+        return step_label(self.stage, self.round)
 
     @property
     def count(self) -> int:

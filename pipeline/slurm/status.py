@@ -72,7 +72,7 @@ def queue_status(plan: Plan, failed: Collection[TaskName]) -> QueueStatus | str 
         for one in submission.arrays:
             for index, state in jobs[submission.user].get(one.job, {}).items():
                 counts = status.running if state.is_running else status.queued
-                counts[one.array.stage] += one.array.scenes_of(index)
+                counts[one.array.label] += one.array.scenes_of(index)
     newest = found[-1]
     if not newest.cancelled:
         with suppress(StoreError):  # of a plan of another version nothing can be said

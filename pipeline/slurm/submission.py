@@ -23,11 +23,11 @@ from pipeline.slurm import queue
 from pipeline.slurm.chunks import StepChunks
 from pipeline.slurm.queue import QueueError
 from pipeline.slurm.script import JobArray, job_script, log_of, resources_of
-from pipeline.tasks import Plan
+from pipeline.tasks import Plan, Step
 
 SUBMISSIONS = "submissions"
 _JOBS = "jobs.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def job_arrays(plan: Plan, config: SlurmExecutor, limits: queue.Limits) -> list[
     arrays = [
         array
         for step, one in plan.running
-        for array in _split(step, one.stage, len(StepChunks(plan, step).scenes), config, limits.array)
+        for array in _split(step, one, len(StepChunks(plan, step).scenes), config, limits.array)
     ]
     jobs = sum(array.count for array in arrays)
     if jobs > limits.jobs:
@@ -131,9 +131,9 @@ def submit(plan: Plan, saved: Path, config: SlurmExecutor) -> Submission:
 
 def announcement(submission: Submission) -> str:
     """What was submitted, and how to look after it."""
-    stages = {one.array.stage: 0 for one in submission.arrays}
+    stages = {one.array.label: 0 for one in submission.arrays}
     for one in submission.arrays:
-        stages[one.array.stage] += one.array.count
+        stages[one.array.label] += one.array.count
     jobs = ", ".join(f"{count(number, 'job')} for {stage}" for stage, number in stages.items())
     numbers = " ".join(str(one.job) for one in submission.arrays)
     run = shlex.quote(str(shown(submission.folder.parent.parent)))
@@ -190,12 +190,12 @@ def _submit(script: Path, after: Sequence[int]) -> int:
         raise QueueError(f"{script} was not submitted, and nothing else is left in the queue: {error}") from error
 
 
-def _split(step: int, stage: str, scenes: int, config: SlurmExecutor, largest: int) -> Iterator[JobArray]:
-    size = resources_of(stage, config).scenes_per_job
+def _split(place: int, step: Step, scenes: int, config: SlurmExecutor, largest: int) -> Iterator[JobArray]:
+    size = resources_of(step.stage, config).scenes_per_job
     jobs = -(-scenes // size)
     for number, offset in enumerate(range(0, jobs, largest)):
-        name = f"{step:02d}_{stage}" + (f"_{number}" if jobs > largest else "")
-        yield JobArray(name, step, stage, offset, min(largest * size, scenes - offset * size), size)
+        name = f"{place:02d}_{step.stage}" + (f"_{number}" if jobs > largest else "")
+        yield JobArray(name, place, step.stage, step.round, offset, min(largest * size, scenes - offset * size), size)
 
 
 def _check_stages(plan: Plan, config: SlurmExecutor) -> None:

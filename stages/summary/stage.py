@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.stage import DatasetStage, Result, SceneJob, StageConfig
+from pipeline.stage import DatasetJob, DatasetStage, Result, StageConfig
 
 if TYPE_CHECKING:
     from stages.summary.figures import Figures
@@ -24,7 +24,7 @@ class Summary(DatasetStage):
     inputs = ("evaluation",)
     config: SummaryConfig
 
-    def run_dataset(self, jobs: Sequence[SceneJob]) -> Result:
+    def run_dataset(self, job: DatasetJob) -> Result:
         """The figures in the attributes; costs, which depend on the machine, in the files alone."""
         from pipeline.store import read_arrays
         from stages.evaluation.records import from_arrays
@@ -34,7 +34,7 @@ class Summary(DatasetStage):
         from stages.summary.figures import pool_figures
         from stages.summary.table import summary_table
 
-        folders = {job.scene: job.inputs["evaluation"] for job in sorted(jobs, key=lambda job: job.scene)}
+        folders = {one.scene: one.inputs["evaluation"] for one in sorted(job.scenes, key=lambda one: one.scene)}
         scenes = [from_arrays(*read_arrays(folder)) for folder in folders.values()]
         figures = pool_figures(scenes)
         first = next(iter(folders.values()), None)

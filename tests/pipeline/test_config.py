@@ -217,7 +217,7 @@ def test_the_resolved_configuration_loads_back_to_the_same(config_folder: Path) 
 
 def test_the_resolved_configuration_is_complete() -> None:
     resolved = load("demo").resolved()
-    assert set(resolved) == {"seed", "strict", "splits", "scans", "labels"}
+    assert set(resolved) == {"seed", "rounds", "strict", "splits", "scans", "labels"}
     assert resolved["labels"]["kernel"] == {"length": 0.5, "table": None}
     assert resolved["splits"] == {"train": [], "val": [], "test": []}
 

@@ -95,7 +95,7 @@ def test_a_key_in_the_wrong_place_is_told_the_right_one() -> None:
     write("base: demo\nengine: laplace\n")
     message = refusal("mine.yaml")
     assert "did you mean labels.engine?" in message
-    assert "Valid keys at the top: base, seed, strict, splits, executor, scans, labels" in message
+    assert "Valid keys at the top: base, seed, rounds, strict, splits, executor, scans, labels" in message
 
 
 def test_nothing_is_suggested_where_nothing_is_near() -> None:

@@ -25,7 +25,18 @@ from pipeline.executors.local import LocalExecutor
 from pipeline.plan import make_plan
 from pipeline.progress import Progress
 from pipeline.run import run_plan
-from pipeline.stage import Array, DatasetStage, Result, SceneJob, SceneStage, Source, Stage, StageConfig
+from pipeline.stage import (
+    Array,
+    BatchStage,
+    DatasetJob,
+    DatasetStage,
+    Result,
+    SceneJob,
+    SceneStage,
+    Source,
+    Stage,
+    StageConfig,
+)
 from pipeline.store import read_arrays
 from pipeline.tasks import Plan
 
@@ -120,7 +131,7 @@ class BatchConfig(StageConfig):
     """scenes that come back with an error of their own"""
 
 
-class Batch(Stage):
+class Batch(BatchStage):
     """Subtracts each scene's mean, all scenes of a chunk at once."""
 
     name = "batch"
@@ -149,12 +160,12 @@ class Total(DatasetStage):
     Config: ClassVar[type[StageConfig]] = StageConfig
     inputs = ("numbers", "batch")
 
-    def run_dataset(self, jobs: Sequence[SceneJob]) -> Result:
-        counts = [len(read_arrays(job.inputs["batch"])[0]["number"]) for job in jobs]
-        table = "".join(f"{job.scene} {count}\n" for job, count in zip(jobs, counts, strict=True))
+    def run_dataset(self, job: DatasetJob) -> Result:
+        counts = [len(read_arrays(one.inputs["batch"])[0]["number"]) for one in job.scenes]
+        table = "".join(f"{one.scene} {count}\n" for one, count in zip(job.scenes, counts, strict=True))
         values = np.array(counts, np.int32)
         return Result(
-            {"count": Array(values, ("scene",))}, {}, {"scenes": len(jobs)}, files={"table.txt": table.encode()}
+            {"count": Array(values, ("scene",))}, {}, {"scenes": len(job.scenes)}, files={"table.txt": table.encode()}
         )
 
 
@@ -166,8 +177,8 @@ class Report(DatasetStage):
     Config: ClassVar[type[StageConfig]] = StageConfig
     inputs = ("total",)
 
-    def run_dataset(self, jobs: Sequence[SceneJob]) -> Result:
-        count = read_arrays(jobs[0].inputs["total"])[0]["count"]
+    def run_dataset(self, job: DatasetJob) -> Result:
+        count = read_arrays(job.scenes[0].inputs["total"])[0]["count"]
         return Result({"sum": Array(np.array(count.sum(), np.int64), ())})
 
 

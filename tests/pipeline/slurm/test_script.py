@@ -14,7 +14,7 @@ from pipeline.executors.config import SlurmExecutor, SlurmResources
 from pipeline.slurm import queue
 from pipeline.slurm.script import JobArray, job_script, log_of, resources_of
 
-ARRAY = JobArray("01_double_1", 1, "double", offset=4, scenes=7, size=2)
+ARRAY = JobArray("01_double_1", 1, "double", 0, offset=4, scenes=7, size=2)
 FOLDERS = (
     "plain",
     'my "run" 5% $HOME\'s',
@@ -113,7 +113,7 @@ def test_slurm_reads_every_value(slurm: SlurmCluster, tmp_path: Path) -> None:
         script = folder / "job.sh"
         comment = f"--comment={name} 'x'"
         script.write_text(
-            _script(folder, JobArray("01_double", 1, "double", 5, 1, 2), str(tool), memory="10M", sbatch=[comment])
+            _script(folder, JobArray("01_double", 1, "double", 0, 5, 1, 2), str(tool), memory="10M", sbatch=[comment])
         )
         numbers[folder] = queue.submit(script)
     deadline = time.monotonic() + 30

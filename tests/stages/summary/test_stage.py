@@ -1,7 +1,8 @@
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.stage import Array, Result, SceneJob
+from pipeline.stage import Array, DatasetJob, Result, SceneJob
 from pipeline.store import commit, read_arrays
 from stages.evaluation.records import SceneEvaluation, to_arrays
 from stages.summary.stage import Summary, SummaryConfig
@@ -19,11 +20,19 @@ def store(run: Path, scene: SceneEvaluation, seconds: float) -> SceneJob:
     return SceneJob(scene.scene, {"evaluation": folder})
 
 
+def dataset(folder: Path, scenes: Iterable[SceneJob]) -> DatasetJob:
+    return DatasetJob(tuple(scenes), 0, folder / "work", lambda *_: None)
+
+
+def table_of(job: DatasetJob) -> str:
+    return Summary(SummaryConfig()).run_dataset(job).files["table.txt"].decode()
+
+
 def test_the_order_of_scenes_and_their_costs_change_no_stored_byte(tmp_path: Path) -> None:
     stage = Summary(SummaryConfig())
     scenes = [RIGHT, HALF, MIXED, LONG]
-    first = stage.run_dataset([store(tmp_path / "one", scene, 1.0) for scene in scenes])
-    other = stage.run_dataset([store(tmp_path / "other", scene, 7.0) for scene in reversed(scenes)])
+    first = stage.run_dataset(dataset(tmp_path, [store(tmp_path / "one", scene, 1.0) for scene in scenes]))
+    other = stage.run_dataset(dataset(tmp_path, [store(tmp_path / "other", scene, 7.0) for scene in reversed(scenes)]))
     assert first.attributes == other.attributes
     assert first.statistics == other.statistics
     assert first.files.keys() == other.files.keys() == FILES
@@ -34,10 +43,10 @@ def test_the_order_of_scenes_and_their_costs_change_no_stored_byte(tmp_path: Pat
 
 
 def test_s3dis_metrics_are_shown_for_other_classes_than_those_of_scannet(tmp_path: Path) -> None:
-    table = Summary(SummaryConfig()).run_dataset([store(tmp_path, RIGHT, 1.0)]).files["table.txt"].decode()
+    table = table_of(dataset(tmp_path, [store(tmp_path, RIGHT, 1.0)]))
     assert "mWCov" not in table
     indoor = SceneEvaluation(**(vars(RIGHT) | {"class_names": ("beam", "column")}))
-    table = Summary(SummaryConfig()).run_dataset([store(tmp_path / "s3dis", indoor, 1.0)]).files["table.txt"].decode()
+    table = table_of(dataset(tmp_path, [store(tmp_path / "s3dis", indoor, 1.0)]))
     assert "mWCov" in table
 
 
@@ -45,11 +54,11 @@ def test_scenes_without_evaluation_are_told(tmp_path: Path) -> None:
     job = store(tmp_path, RIGHT, 1.0)
     for scene in (RIGHT.scene, "lost"):
         commit(tmp_path / "scenes" / scene, Result(), {"fingerprint": scene, "stage": "scenes", "seconds": 1.0})
-    result = Summary(SummaryConfig()).run_dataset([job])
+    result = Summary(SummaryConfig()).run_dataset(dataset(tmp_path, [job]))
     assert result.warnings == ("1 scenes of this run have no evaluation: lost",)
     assert "lost" in result.files["table.txt"].decode()
 
 
 def test_no_scene(tmp_path: Path) -> None:
-    result = Summary(SummaryConfig()).run_dataset([])
+    result = Summary(SummaryConfig()).run_dataset(dataset(tmp_path, []))
     assert result.files["table.txt"].startswith(b"0 scenes")
