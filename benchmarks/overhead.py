@@ -74,7 +74,7 @@ def planned(output: Path, scenes: int, chosen: ExecutorConfig) -> Plan:
     """Both stages over so many scenes."""
     sections = {"first": CountConfig(count=scenes), "second": StageConfig()}
     splits = {"train": (), "val": (), "test": ()}
-    return make_plan(RunConfig("noop", 0, False, sections, splits, chosen), NOOP, output)
+    return make_plan(RunConfig("noop", 0, False, sections, splits, executor=chosen), NOOP, output)
 
 
 def run(name: str, largest_chunk: int, scenes: int) -> dict[str, Any]:

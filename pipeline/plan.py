@@ -274,7 +274,7 @@ class _Planner:
             splits=stage.splits if issubclass(stage, DatasetStage) else (),
             rows=(),
         )
-        rows = self._dataset_rows(step) if stage.granularity == "dataset" else self._scene_rows(step, stage)
+        rows = self._dataset_rows(step, stage) if stage.granularity == "dataset" else self._scene_rows(step, stage)
         if runs and stage.name in self.force:
             rows = [row if row.reason is Reason.MISSING else row._replace(reason=Reason.FORCED) for row in rows]
         self.latest[stage.name] = len(self.steps)
@@ -324,18 +324,19 @@ class _Planner:
         ]
         return islice(zip(*columns, strict=False), len(self.sources))
 
-    def _dataset_rows(self, step: Step) -> list[Row]:
+    def _dataset_rows(self, step: Step, stage: type[Stage]) -> list[Row]:
+        files = self._hashed(stage(self.config.sections[step.stage]).files(DATASET))
         if any(self._waits(self.steps[place]) for place in step.inputs):
             # which scenes it will have is open: the reason is a guess, the fingerprint comes when it is pinned
             deciding = _deciding(self.resolved[step.stage], step.unfingerprinted)
             reasons = _Reasons(step.stage, step.version, deciding, step.unfingerprinted)
             found = fingerprint_of(step.folder)
-            return [Row(DATASET, reasons.of(str(step.folder), found, None, self.config.seed, DATASET), None)]
-        steps = [*self.steps, replace(step, rows=[Row(DATASET, Reason.MISSING, None)])]
+            return [Row(DATASET, reasons.of(str(step.folder), found, None, self.config.seed, DATASET), None, files)]
+        steps = [*self.steps, replace(step, rows=[Row(DATASET, Reason.MISSING, None, files)])]
         plan = replace(self._so_far(), steps=tuple(steps))
         task = plan.task(len(self.steps), 0)
         pinned = Pins(plan, unchanged=True).pin(task)
-        return [Row(DATASET, pinned.reason, pinned.fingerprint)]
+        return [Row(DATASET, pinned.reason, pinned.fingerprint, files)]
 
     def _hashed(self, files: Sequence[Path]) -> tuple[RawFile, ...]:
         if not files:

@@ -125,7 +125,8 @@ class Stage(ABC):
         raise NotImplementedError(f"stage {self.name} has inputs and discovers nothing")
 
     def files(self, scene: str) -> tuple[Path, ...]:  # noqa: ARG002 (most stages read no files)
-        """Files that a stage with inputs reads beside them for one scene; hashed by content into its fingerprint."""
+        """Files that a stage with inputs reads beside them for one scene, or for ``DATASET``; their content counts in
+        the fingerprint."""
         return ()
 
     @classmethod

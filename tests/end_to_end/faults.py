@@ -37,6 +37,8 @@ class Kind:
     repair: Callable[[MarkedRun], None] = lambda _: None
     settle: Callable[[], None] = lambda: None
     """waits for what no process of the run waits for"""
+    watch: Callable[[], object] = lambda: None
+    """does now and then, while the command runs, what an administrator would do"""
     place: Path | None = None
     """where the run writes, instead of the folder of the test"""
     sudden: bool = True
@@ -119,7 +121,7 @@ def strike_and_complete(name: str, kind: Kind, seed: int, reference: Mapping[str
         with Watcher(output) as watcher, _run(kind, output, folder / f"struck_{attempt}.txt") as run:
             try:
                 at = _strike(run, kind, generator, int(generator.integers(len(reference) >> attempt)))
-                code = run.wait()
+                code = _end(run, kind)
             finally:
                 kind.repair(run)
             if at is None:
@@ -130,7 +132,7 @@ def strike_and_complete(name: str, kind: Kind, seed: int, reference: Mapping[str
             if not kind.sudden:
                 assert_nothing_left(run)
             with _run(kind, output, folder / "again.txt") as again:
-                assert again.wait() == 0, f"{name}\n{run.said}\n{again.said}"
+                assert _end(again, kind) == 0, f"{name}\n{run.said}\n{again.said}"
                 kind.settle()
                 watcher.look()
                 assert run.wait_for_orphans() == [], run.processes()
@@ -163,12 +165,19 @@ def _strike(run: MarkedRun, kind: Kind, generator: np.random.Generator, after: i
     return None
 
 
-def _while_running(run: MarkedRun) -> Iterator[None]:
+def _end(run: MarkedRun, kind: Kind) -> int:
+    """The exit code of the command, when it has ended."""
+    for _ in _while_running(run, 1.0):
+        kind.watch()
+    return run.wait()
+
+
+def _while_running(run: MarkedRun, pause: float = LOOK_SECONDS) -> Iterator[None]:
     until = time.monotonic() + PATIENCE_SECONDS
     while not run.over:
         assert time.monotonic() < until, f"the run does not go on\n{run.said}"
         yield
-        time.sleep(LOOK_SECONDS)
+        time.sleep(pause)
 
 
 def _compared(name: str, output: Path, reference: Mapping[str, str]) -> Verdict:

@@ -31,7 +31,7 @@ def on_slurm(cluster: SlurmCluster) -> dict[str, Kind]:
     """Faults of a run of job arrays."""
 
     def kind(strike: Strike, *codes: int) -> Kind:
-        return Kind(ARRAYS, strike, codes, settle=cluster.wait_until_idle)
+        return Kind(ARRAYS, strike, codes, watch=cluster.state_of_node, settle=cluster.wait_until_idle)
 
     return {
         "scancel of one job": kind(_tell_one("scancel"), 0, FAILED),

@@ -154,7 +154,7 @@ def on_dask_cluster(cluster: DaskCluster) -> dict[str, Kind]:
         return Kind(options, one_of(lambda _: choose(), signal.SIGKILL), codes, restart)
 
     return {
-        "kill -9 of the scheduler": kind(lambda: [cluster.scheduler.pid], NOTHING),
+        "kill -9 of the scheduler": kind(lambda: [cluster.scheduler.pid], FAILED),
         "kill -9 of a nanny": kind(lambda: [nanny.pid for nanny in cluster.nannies], 0),
         "kill -9 of a worker": kind(cluster.workers, 0),
         "kill -9 of the command": Kind(options, one_of(command, signal.SIGKILL), (KILLED,)),

@@ -77,11 +77,10 @@ class SlurmCluster:
 
     def start_daemon(self, name: str) -> None:
         """Starts munged, slurmctld or slurmd."""
-        host = socket.gethostname().partition(".")[0]
         command = {
             "munged": ["--foreground", "--force", *(f"--{kind}={self.folder}/munge.{end}" for kind, end in _MUNGE)],
             "slurmctld": ["-D", "-i", "-f", str(self.configuration)],
-            "slurmd": ["-D", "-f", str(self.configuration), "-N", host],
+            "slurmd": ["-D", "-f", str(self.configuration), "-N", _host()],
         }[name]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen([name, *command], stdout=log, stderr=log, cwd=self.folder)
@@ -99,7 +98,14 @@ class SlurmCluster:
 
     def wait_until_idle(self) -> None:
         """Waits until the node is there and the queue is empty."""
-        self._wait(lambda: _answer("sinfo", "--noheader", "--format=%t") == "idle", "become idle")
+        self._wait(lambda: self.state_of_node() == "idle", "become idle")
+
+    def state_of_node(self) -> str | None:
+        """``idle``, ``mix``, ..., None where SLURM does not answer; a drained node is put back, as people would do."""
+        state = _answer("sinfo", "--noheader", "--format=%t")
+        if state is not None and state.startswith(("drain", "drng")):
+            _answer("scontrol", "update", f"nodename={_host()}", "state=resume")
+        return state
 
     def cancel_all(self) -> None:
         """Ends all jobs, and waits until they are gone."""
@@ -136,10 +142,9 @@ def running_slurm() -> Iterator[SlurmCluster]:
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o400)
     controller, node = _free_ports()
-    host = socket.gethostname().partition(".")[0]
     cluster.configuration.write_text(
         _CONFIGURATION.format(
-            folder=folder, host=host, controller=controller, node=node, arrays=MAX_ARRAY_SIZE, slots=SLOTS
+            folder=folder, host=_host(), controller=controller, node=node, arrays=MAX_ARRAY_SIZE, slots=SLOTS
         )
     )
     (folder / "gres.conf").write_text("Name=gpu File=/dev/zero\nName=gpu File=/dev/full\n")  # any two devices
@@ -158,6 +163,10 @@ def running_slurm() -> Iterator[SlurmCluster]:
         if before is not None:
             os.environ["SLURM_CONF"] = before
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _host() -> str:
+    return socket.gethostname().partition(".")[0]
 
 
 def _free_ports() -> tuple[int, int]:

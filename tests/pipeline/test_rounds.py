@@ -116,6 +116,15 @@ def test_a_range_of_stages_ends_in_the_last_round(toy: Toy) -> None:
     assert [step.label for _, step in planned(config(toy), toy, last="numbers").running] == ["numbers"]
 
 
+def test_the_content_of_a_file_counts_for_all_scenes(toy: Toy, tmp_path: Path) -> None:
+    code = tmp_path / "net.py"
+    code.write_text("one")
+    ran(planned(config(toy, 1, train=TrainConfig(code=code)), toy))
+    assert planned(config(toy, 1, train=TrainConfig(code=code)), toy).pending == 0
+    code.write_text("another")
+    assert planned(config(toy, 1, train=TrainConfig(code=code)), toy).counts()["train"] == {Reason.INPUT: 1}
+
+
 def test_a_saved_plan_knows_splits(toy: Toy) -> None:
     plan = planned(config(toy, 2, {"train": ("a", "b"), "val": (), "test": ()}), toy)
     assert load_plan(save_plan(plan)).tasks == plan.tasks

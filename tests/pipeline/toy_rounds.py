@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from toy_stages import Numbers
 
-from pipeline.stage import Array, DatasetJob, DatasetStage, Result, SceneJob, SceneStage, Stage, StageConfig
+from pipeline.stage import DATASET, Array, DatasetJob, DatasetStage, Result, SceneJob, SceneStage, Stage, StageConfig
 from pipeline.store import read_arrays
 
 
@@ -42,6 +42,7 @@ class Label(SceneStage):
 
 class TrainConfig(StageConfig):
     network: str | None = "mean"
+    code: Path | None = None
 
 
 class Train(DatasetStage):
@@ -53,6 +54,11 @@ class Train(DatasetStage):
     inputs = ("label",)
     earlier = ("train",)
     splits = ("train", "val")
+
+    config: TrainConfig
+
+    def files(self, scene: str) -> tuple[Path, ...]:
+        return (self.config.code,) if self.config.code is not None and scene == DATASET else ()
 
     @classmethod
     def left_out(cls, sections: Mapping[str, Any]) -> str | None:
