@@ -8,5 +8,8 @@ PIPELINE: tuple[str, ...] = (
     "stages.pseudo_labels.stage:PseudoLabels",
     "stages.evaluation.stage:Evaluation",
     "stages.summary.stage:Summary",
+    "stages.training.stage:Training",
+    "stages.inference.stage:Inference",
+    "stages.scores.stage:Scores",
 )
 """The stages of a run by dotted path, each after its inputs."""

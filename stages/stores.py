@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.stage import Array, Result
 from pipeline.store import read_arrays
+from stages.inference.records import Predictions, from_arrays
 from stages.structures import (
     Boxes,
     Faces,
@@ -157,6 +158,11 @@ def read_posteriors(folder: Path) -> PairPosteriors:
     arrays, attributes = read_arrays(folder)
     faces = Faces(attributes["faces"], attributes["faces_touched"], attributes["face_deviation"])
     return PairPosteriors(**arrays, link=attributes["link"], engine=attributes["engine"], faces=faces)
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """The predictions stored in ``folder``; raises StoreError for a torn or foreign store."""
+    return from_arrays(read_arrays(folder)[0])
 
 
 def source_names() -> list[str]:

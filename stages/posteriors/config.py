@@ -74,6 +74,17 @@ class PosteriorsConfig(StageConfig):
     maximum_determined: int = Field(
         400, ge=1, description="determined regions of each side of a pair, the nearest to its contested regions"
     )
+    network_weight: float = Field(
+        1.0,
+        ge=0,
+        description="weight of the masks of the network of the round before as evidence beside boxes; 0: none",
+    )
+    deep_length: float | None = Field(
+        None,
+        gt=0,
+        description="length scale at which deep features of the round before lower the affinity of neighbouring "
+        "regions (engine graph); null: they do not",
+    )
     device: str = Field(
         "cpu",
         pattern=r"^(cpu|cuda(:\d+)?)$",

@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.features.handcrafted import region_means
 from stages.groups import majority
+from stages.inference.records import Predictions
 from stages.posteriors.assemble import assemble
 from stages.posteriors.background import floor_slab, in_any_box, planes
 from stages.posteriors.config import PosteriorsConfig, RuleName
@@ -20,6 +21,7 @@ from stages.posteriors.faces import face_contacts, face_deviation, soft_membersh
 from stages.posteriors.graph.field import GraphProblem, solve_graph
 from stages.posteriors.graph.observations import graph_problem
 from stages.posteriors.graph.pairs import observed_by_pairs
+from stages.posteriors.learnt import network_odds, with_deep_affinity, with_network
 from stages.posteriors.membership import (
     canonical_order,
     contained_pairs,
@@ -80,7 +82,15 @@ class Prepared:
         return graph_problem(self.ownership, prior, self.superpoints, self.view.size, self.seed)
 
 
-def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig) -> Prepared:
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What a network of the round before says about one scene."""
+
+    predictions: Predictions
+    features: RegionFeatures
+
+
+def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig, learnt: Learnt | None = None) -> Prepared:
     """Candidates, prior and determined regions of one scene.
 
     Raises ValueError for background boxes on a scan that brings none.
@@ -91,7 +101,10 @@ def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig) ->
     view = View(replace(scene, boxes=boxes), superpoints.superpoint, size, order)
     with_evidence = bool(config.evidence) and (config.engine == "prior" or config.engine not in RULES)
     faces, seed = _faces(view, config.faces if with_evidence else "plain", config.face_deviation)
-    ownership = _ownership(view, superpoints, config, faces, with_evidence=with_evidence)
+    predictions = learnt.predictions if learnt is not None and with_evidence else None
+    ownership = _ownership(view, superpoints, config, faces, predictions, with_evidence=with_evidence)
+    if learnt is not None and config.deep_length is not None:
+        superpoints = with_deep_affinity(superpoints, learnt.features.feature, config.deep_length)
     return Prepared(view, superpoints, ownership, faces, seed)
 
 
@@ -139,7 +152,13 @@ def _faces(
 
 
 def _ownership(
-    view: View, superpoints: Superpoints, config: PosteriorsConfig, faces: Faces, *, with_evidence: bool
+    view: View,
+    superpoints: Superpoints,
+    config: PosteriorsConfig,
+    faces: Faces,
+    predictions: Predictions | None,
+    *,
+    with_evidence: bool,
 ) -> Ownership:
     """Candidates, prior and determined regions."""
     scene, corners = view.scene, view.scene.boxes.corners
@@ -163,6 +182,9 @@ def _ownership(
     if faces.trust == "uncertain":
         evidence = evidence - np.log(np.maximum(share, POSSIBLE))
     prior = with_background(evidence_prior(candidate, nested, evidence, corners), background)
+    if predictions is not None and config.network_weight > 0:
+        odds = network_odds(predictions, scene.xyz, view.superpoint, corners)
+        prior = with_network(prior, candidate, odds, config.network_weight)
     return determine(candidate, inside, nested, prior, background)
 
 

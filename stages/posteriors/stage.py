@@ -23,6 +23,8 @@ class Posteriors(SceneStage):
     version = 2
     Config: ClassVar[type[StageConfig]] = PosteriorsConfig
     inputs = ("scenes", "superpoints", "features")
+    earlier = ("inference",)
+    only_later = ("network_weight", "deep_length")
     config: PosteriorsConfig
 
     def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
@@ -61,16 +63,18 @@ class Posteriors(SceneStage):
 
     def _prepare(self, job: SceneJob, engine: Engine | None) -> tuple[Prepared, list[Pair]]:
         """One scene up to the point where an engine takes over, and its pairs for an engine of pairs."""
-        from stages.posteriors.infer import prepare
-        from stages.stores import read_features, read_scene, read_superpoints
+        from stages.posteriors.infer import Learnt, prepare
+        from stages.stores import read_features, read_predictions, read_scene, read_superpoints
 
         scene = read_scene(job.inputs["scenes"])
         superpoints = read_superpoints(job.inputs["superpoints"])
+        features = read_features(job.inputs["features"])
+        learnt = None
+        if "inference" in job.inputs:
+            learnt = Learnt(read_predictions(job.inputs["inference"]), features)
         with _blaming(scene.scene):
-            prepared = prepare(scene, superpoints, self.config)
-        if engine is None:
-            return prepared, []
-        return prepared, prepared.pairs(read_features(job.inputs["features"]), self.config)
+            prepared = prepare(scene, superpoints, self.config, learnt)
+        return prepared, [] if engine is None else prepared.pairs(features, self.config)
 
     def _result(
         self,

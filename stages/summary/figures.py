@@ -8,27 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.average_precision import AveragePrecision, mask_ap, mean_over_classes
-from stages.evaluation.box_ap import box_average_precision
 from stages.evaluation.calibration import Calibration, OwnerSamples, base_rate, by_room, pooled_calibration
 from stages.evaluation.label_quality import LabelAP, label_ap
 from stages.evaluation.overlap import SUBSETS
-from stages.evaluation.pairs import BoxMatches, Matches, pool
+from stages.evaluation.plain import plain
+from stages.evaluation.prediction_figures import (
+    PredictionFigures,
+    mean_of_classes,
+    mean_of_known,
+    prediction_figures,
+)
 from stages.evaluation.records import SceneEvaluation, TruthEvaluation
-from stages.evaluation.s3dis import S3disMetrics, s3dis_mean, s3dis_metrics
 from stages.structures import LabelSource
 from stages.typing import Float64, Int32
 
 KINDS: dict[str, tuple[int, ...]] = {"overlap": (1,), "background": (2,), "together": (1, 2)}
 """Which kinds of contested regions each calibration covers."""
-
-
-@dataclass(frozen=True)
-class BoxAP:
-    """AP of axis-aligned boxes in [0, 1]; NaN without instances."""
-
-    ap25: float
-    ap50: float
 
 
 @dataclass(frozen=True)
@@ -40,22 +35,13 @@ class LabelFigures:
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """The masks judged as predictions of one class, of the mean over classes, or whatever their class."""
-
-    masks: AveragePrecision
-    boxes: BoxAP
-    s3dis: S3disMetrics
-
-
-@dataclass(frozen=True)
 class ClassFigures:
     """The figures of one class."""
 
     labels: LabelAP
     smallest_box: LabelAP
     oracle: LabelAP
-    predictions: Predictions
+    predictions: PredictionFigures
 
 
 @dataclass(frozen=True)
@@ -67,9 +53,9 @@ class TruthFigures:
     oracle: LabelAP
     purity: float
     """share of the points that lie in the majority instance (or none) of their region"""
-    by_class: Predictions
+    by_class: PredictionFigures
     """mean over the classes with instances; NaN where the scans know no classes"""
-    class_agnostic: Predictions
+    class_agnostic: PredictionFigures
     per_class: Mapping[str, ClassFigures]
     calibration: Mapping[str, Calibration]
     base_rate: Mapping[str, Calibration]
@@ -93,8 +79,8 @@ class Figures:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; NaN becomes None."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain
+        values: dict[str, Any] = plain(asdict(self))
+        return values
 
 
 def pool_figures(scenes: Sequence[SceneEvaluation]) -> Figures:
@@ -153,27 +139,25 @@ def _truth_figures(known: Mapping[str, TruthEvaluation], names: tuple[str, ...],
     smallest = np.concatenate([scene.objects.smallest_box_iou for scene in scenes], axis=1)
     oracle = np.concatenate([scene.objects.oracle_iou for scene in scenes])
     masks, boxes = [scene.matches for scene in scenes], [scene.boxes for scene in scenes]
-    pooled_masks, pooled_boxes = pool(masks), pool(boxes)
+    truth_class = np.concatenate([each.truth_class for each in masks])
     per_class = {}
     for index, name in enumerate(names):
         of_class = class_index == index
-        if not of_class.any() and not (pooled_masks.truth_class == index).any():
+        if not of_class.any() and not (truth_class == index).any():
             continue
         per_class[name] = ClassFigures(
             label_ap(iou[0, of_class]),
             label_ap(smallest[0, of_class]),
             label_ap(oracle[of_class]),
-            _predictions(
-                pooled_masks.of_class(index), pooled_boxes.of_class(index), [each.of_class(index) for each in masks]
-            ),
+            prediction_figures([each.of_class(index) for each in masks], [each.of_class(index) for each in boxes]),
         )
     return TruthFigures(
         labels=_label_figures(iou),
         smallest_box=_label_figures(smallest),
         oracle=label_ap(oracle),
         purity=sum(scene.pure_points for scene in scenes) / max(points, 1),
-        by_class=_class_mean([each.predictions for each in per_class.values()]),
-        class_agnostic=_predictions(pooled_masks, pooled_boxes, masks),
+        by_class=mean_of_classes([each.predictions for each in per_class.values()]),
+        class_agnostic=prediction_figures(masks, boxes),
         per_class=per_class,
         calibration={name: pooled_calibration(of_kind(rooms, name)) for name in KINDS},
         base_rate={name: pooled_calibration(found) for name in KINDS if (found := base_rate(of_kind(rooms, name)))},
@@ -187,41 +171,6 @@ def _label_figures(iou: Float64[np.ndarray, "4 objects"]) -> LabelFigures:
     )
 
 
-def mean_of_known(values: Float64[np.ndarray, " n"]) -> float:
-    """Mean of the values that are not NaN; NaN if none is."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
-def _predictions(masks: Matches, boxes: BoxMatches, by_scene: Sequence[Matches]) -> Predictions:
-    return Predictions(
-        mask_ap(masks),
-        BoxAP(box_average_precision(boxes, 0.25), box_average_precision(boxes, 0.5)),
-        s3dis_metrics(by_scene),
-    )
-
-
-def _class_mean(classes: Sequence[Predictions]) -> Predictions:
-    return Predictions(
-        mean_over_classes([each.masks for each in classes]),
-        BoxAP(
-            mean_of_known(np.array([each.boxes.ap25 for each in classes], np.float64)),
-            mean_of_known(np.array([each.boxes.ap50 for each in classes], np.float64)),
-        ),
-        s3dis_mean([each.s3dis for each in classes]),
-    )
-
-
 def of_kind(rooms: Mapping[str, OwnerSamples], kind: str) -> dict[str, OwnerSamples]:
     """The samples of each room that are of a kind in KINDS."""
     return {room: samples[np.isin(samples.kind, KINDS[kind])] for room, samples in rooms.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, fields
 
 from stages.evaluation.label_quality import LabelAP, label_ap
 from stages.evaluation.overlap import SUBSETS
+from stages.evaluation.plain import comma_separated
 from stages.evaluation.records import SceneEvaluation
 from stages.summary.costs import StageCost
 from stages.summary.figures import Figures
@@ -39,7 +37,7 @@ def per_class_csv(figures: Figures) -> bytes:
         )
         for name, found in (figures.truth.per_class if figures.truth else {}).items()
     ]
-    return _csv(header, rows)
+    return comma_separated(header, rows)
 
 
 def per_object_csv(scenes: Sequence[SceneEvaluation]) -> bytes:
@@ -65,7 +63,7 @@ def per_object_csv(scenes: Sequence[SceneEvaluation]) -> bytes:
             )
             for index in range(scene.objects)
         ]
-    return _csv(header, rows)
+    return comma_separated(header, rows)
 
 
 def per_scene_csv(scenes: Sequence[SceneEvaluation]) -> bytes:
@@ -84,7 +82,7 @@ def per_scene_csv(scenes: Sequence[SceneEvaluation]) -> bytes:
                 scene.truth.pure_points / max(scene.points, 1),
             )
         rows.append((scene.scene, scene.points, scene.regions, scene.objects, *known))
-    return _csv(header, rows)
+    return comma_separated(header, rows)
 
 
 def reliability_csv(figures: Figures) -> bytes:
@@ -94,14 +92,4 @@ def reliability_csv(figures: Figures) -> bytes:
         for kind, found in (figures.truth.calibration if figures.truth else {}).items()
         for row in zip(*(values.tolist() for values in vars(found.reliability).values()), strict=True)
     ]
-    return _csv(["kind", "points", "confidence", "accuracy"], rows)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """Comma-separated lines; NaN is an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow(["" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row])
-    return text.getvalue().encode()
+    return comma_separated(["kind", "points", "confidence", "accuracy"], rows)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from stages.evaluation.calibration import Calibration
 from stages.evaluation.label_quality import LabelAP
+from stages.evaluation.prediction_figures import PredictionFigures
 from stages.summary.costs import StageCost
-from stages.summary.figures import ClassFigures, Figures, Predictions, TruthFigures
+from stages.summary.figures import ClassFigures, Figures, TruthFigures
 
 WIDTH = 100
 _NAME = 22
@@ -108,7 +109,7 @@ def _predictions(truth: TruthFigures) -> list[str]:
 
 
 def _s3dis(truth: TruthFigures) -> list[str]:
-    def cells(found: Predictions) -> list[str]:
+    def cells(found: PredictionFigures) -> list[str]:
         metrics = found.s3dis
         values = (metrics.coverage, metrics.weighted_coverage, metrics.precision50, metrics.recall50)
         return [number(value) for value in values]

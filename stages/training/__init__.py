@@ -1,0 +1,1 @@
+"""Training of 3D instance segmentation networks on pseudo-labels."""

@@ -1,0 +1,1 @@
+"""Losses on masks, classes and moments of proposals."""

@@ -1,0 +1,1 @@
+"""Networks that can be trained; each keeps the interface of ``stages.training.network``."""

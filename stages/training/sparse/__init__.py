@@ -1,0 +1,1 @@
+"""Convolutions on the occupied voxels of scenes, in plain torch."""
