@@ -1,8 +1,8 @@
 """Clusters of regions become objects, after PointGroup (Jiang et al., CVPR 2020).
 
 Every region says its class and votes for the middle of its object. Regions of one class that touch, and those whose
-votes are near each other, form clusters; each cluster is a proposal, which heads judge and whose mask they refine. The
-clusters consist of regions, so that masks follow the partition's edges.
+votes are near each other, form clusters; each cluster is a proposal, which heads judge. Clusters consist of regions, so
+that masks follow the partition's edges. Masks prefer their cluster and may reach beyond it, to what voted elsewhere.
 """
 
 from __future__ import annotations
