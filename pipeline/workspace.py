@@ -56,8 +56,12 @@ def reports(output: Path, folder: Path) -> Iterator[Report]:
 
 
 def clear_workspaces(output: Path, folder: Path) -> None:
-    """Removes all workspaces of a result, those of other fingerprints too."""
-    remove(_place(output, folder))
+    """Removes all workspaces of a result, those of other fingerprints too, and the folders above that are empty now."""
+    place = _place(output, folder)
+    remove(place)
+    with suppress(OSError):  # one of them holds something else
+        for parent in place.parents[: len(folder.relative_to(output).parts)]:
+            parent.rmdir()
 
 
 def _place(output: Path, folder: Path) -> Path:

@@ -27,23 +27,23 @@ def predict(
     any class, those that a surer one overlaps by ``network.suppression``, and all but the ``most`` surest. Raises
     ValueError where the network gives values that are not finite.
     """
-    prediction = _unlearning(network, replace(batch, labels=None), generator)
-    sizes = batch.split(torch.bincount(batch.region_of_point, minlength=batch.regions))
-    return [
-        _found(scene, proposals, feature, points, network.suppression, most)
-        for scene, proposals, feature, points in zip(
-            batch.scenes, prediction.proposals, prediction.region_feature, sizes, strict=True
-        )
-    ]
+    with torch.no_grad():  # a network may return a parameter as it is
+        prediction = _evaluated(network, replace(batch, labels=None), generator)
+        sizes = batch.split(torch.bincount(batch.region_of_point, minlength=batch.regions))
+        return [
+            _found(scene, proposals, feature, points, network.suppression, most)
+            for scene, proposals, feature, points in zip(
+                batch.scenes, prediction.proposals, prediction.region_feature, sizes, strict=True
+            )
+        ]
 
 
-def _unlearning(network: Network, batch: Batch, generator: torch.Generator) -> Prediction:
+def _evaluated(network: Network, batch: Batch, generator: torch.Generator) -> Prediction:
     """The network's answer in evaluation mode; it is left in the mode in which it was."""
     training = network.training
     network.eval()
     try:
-        with torch.no_grad():
-            answer: Prediction = network(batch, generator)
+        answer: Prediction = network(batch, generator)
     finally:
         network.train(training)
     return answer
