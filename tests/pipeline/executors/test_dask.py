@@ -98,10 +98,13 @@ def test_a_task_that_costs_workers_ends_as_failed(toy: Toy, monkeypatch: pytest.
     progress = _Meddling("double", lambda: _kill_a_worker(executor))
     outcome = run_plan(plan_of(toy, {"double": {"seconds": 1.0}}), executor, progress)
     assert outcome.exit_code == 1
-    (failure,) = [failure for failure in read_failures(toy.output) if failure.stage == "double"]
-    assert (failure.error, failure.expected) == ("SceneError", True)
-    assert "1 dask workers were lost while they worked on it" in failure.message
-    assert str(toy.output / "logs" / "dask") in failure.message
+    failures = [failure for failure in read_failures(toy.output) if failure.stage == "double"]
+    # the scene that it worked on, and the next one where that was waiting at the worker already
+    assert 1 <= len(failures) <= 2
+    for failure in failures:
+        assert (failure.error, failure.expected) == ("SceneError", True)
+        assert "1 dask workers were lost while they worked on it" in failure.message
+        assert str(toy.output / "logs" / "dask") in failure.message
 
 
 def test_nothing_to_do_starts_nothing(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
