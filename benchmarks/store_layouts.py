@@ -35,9 +35,10 @@ class Layout(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @abstractmethod
     def write(self, scenes: Mapping[int, Scene]) -> None:
-        """Writes all of them."""
+        """Writes all of them, scene by scene."""
+        for index, stages in scenes.items():
+            self.replace(index, stages)
 
     @abstractmethod
     def replace(self, index: int, new: Scene) -> None:
@@ -57,11 +58,6 @@ class Folders(Layout):
 
     title = "a folder of zarr a result"
     scene_by_scene = "yes"
-
-    def write(self, scenes: Mapping[int, Scene]) -> None:
-        """Scene by scene."""
-        for index, stages in scenes.items():
-            self.replace(index, stages)
 
     def replace(self, index: int, new: Scene) -> None:
         """Into a temporary folder, then renamed."""
@@ -112,11 +108,6 @@ class Zips(Layout):
 
     title = "a zip a result (boxgp)"
     scene_by_scene = "yes"
-
-    def write(self, scenes: Mapping[int, Scene]) -> None:
-        """Scene by scene."""
-        for index, stages in scenes.items():
-            self.replace(index, stages)
 
     def replace(self, index: int, new: Scene) -> None:
         """Into a temporary folder, then renamed."""

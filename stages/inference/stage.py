@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipeline.errors import ConfigurationError, SceneError, StoreError
 from pipeline.stage import Array, Result, SceneJob, SceneStage, StageConfig
 from stages.inference.config import InferenceConfig
+from stages.training.config import NETWORK, no_training
 
 if TYPE_CHECKING:
     import torch
 
     from stages.training.network import Network
-
-NETWORK = "network.pt"
-"""what training leaves beside its store: the network's name, options, classes and weights"""
 
 
 class Inference(SceneStage):
@@ -32,7 +30,7 @@ class Inference(SceneStage):
     @classmethod
     def left_out(cls, sections: Mapping[str, Any]) -> str | None:
         """Without a network there is nothing to predict with."""
-        return None if sections["training"].network else "no network is trained; set training.network"
+        return no_training(sections)
 
     def run_scene(self, job: SceneJob) -> Result:
         """The predictions for one scene; raises SceneError where the network gives no numbers."""

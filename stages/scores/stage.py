@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.errors import SceneError
 from pipeline.stage import DatasetJob, DatasetStage, Result, SceneJob, StageConfig
+from stages.training.config import no_training
 
 if TYPE_CHECKING:
     from stages.scores.figures import ClassNumbers, SceneScores
@@ -30,7 +31,7 @@ class Scores(DatasetStage):
     @classmethod
     def left_out(cls, sections: Mapping[str, Any]) -> str | None:
         """Without a network there are no predictions."""
-        return None if sections["training"].network else "no network is trained; set training.network"
+        return no_training(sections)
 
     def run_dataset(self, job: DatasetJob) -> Result:
         """The figures of the scenes with ground truth; raises SceneError where inputs do not belong together."""

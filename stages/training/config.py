@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from pipeline.stage import StageConfig
+
+NETWORK = "network.pt"
+"""What training leaves beside its store: the network's name, options, classes and weights."""
+
+
+def no_training(sections: Mapping[str, Any]) -> str | None:
+    """Why a configuration (stage -> section) trains no network and what to set, None where it trains one."""
+    return None if sections["training"].network else "no network is trained; set training.network"
 
 
 class AugmentationConfig(StageConfig):

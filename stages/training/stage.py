@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.errors import ConfigurationError, SceneError, StoreError
 from pipeline.stage import DATASET, Array, DatasetJob, DatasetStage, Result, StageConfig
-from stages.training.config import TrainingConfig
+from stages.training.config import NETWORK, TrainingConfig, no_training
 
 if TYPE_CHECKING:
     from stages.training.checkpoint import Checkpoint
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from stages.training.monitor import Record
     from stages.training.survey import Survey
 
-NETWORK = "network.pt"
 BEST = "best.pt"
 _SETTINGS = (
     "batch_size",
@@ -47,7 +46,7 @@ class Training(DatasetStage):
     @classmethod
     def left_out(cls, sections: Mapping[str, Any]) -> str | None:
         """Without a network there is nothing to train."""
-        return None if sections["training"].network else "no network is trained; set training.network"
+        return no_training(sections)
 
     def run_dataset(self, job: DatasetJob) -> Result:
         """The trained network and the curves of its training, which goes on where it was interrupted.

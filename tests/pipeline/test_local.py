@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from process_groups import wait_for_the_end_of_group
 from toy_stages import TOY_STAGES, Toy, array_bytes
 
 from pipeline.executors.base import Outcome
@@ -45,18 +46,6 @@ class _Backwards(LocalExecutor):
 
     def records(self, chunks: Sequence[Chunk]) -> Iterator[Record]:
         return super().records([replace(chunk, tasks=chunk.tasks[::-1]) for chunk in reversed(chunks)])
-
-
-def _wait_for_the_end_of_group(group: int) -> None:
-    """Python's own helper of multiprocessing ends a moment after its parent; everything else is gone before."""
-    deadline = time.monotonic() + 20.0
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    pytest.fail("a worker outlived the run")
 
 
 class TestInThisProcess:
@@ -244,7 +233,7 @@ class TestProcesses:
                     break
             time.sleep(0.5)  # in the middle of chunks that take a quarter of an hour
             process.kill()
-        _wait_for_the_end_of_group(process.pid)
+        wait_for_the_end_of_group(process.pid)
 
     @pytest.mark.parametrize("workers", [0, 2])
     def test_interrupt_from_the_terminal(self, tmp_path: Path, workers: int) -> None:
@@ -260,7 +249,7 @@ class TestProcesses:
             os.killpg(process.pid, signal.SIGINT)
             rest, _ = process.communicate(timeout=60)
         assert process.returncode == 130, rest
-        _wait_for_the_end_of_group(process.pid)
+        wait_for_the_end_of_group(process.pid)
         assert list(toy.output.glob("**/.*")) == []
         plan = make_plan(toy.config(double={"seconds": 0.4}), TOY_STAGES, toy.output)
         for task in plan.tasks:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from process_groups import wait_for_the_end_of_group
 from toy_stages import Toy, array_bytes, complete, plan_of
 
 from pipeline.executors.config import DaskExecutor
@@ -191,19 +192,8 @@ def test_interrupt_from_the_terminal(toy: Toy) -> None:
         os.killpg(process.pid, signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
     assert (process.returncode, rest) == (130, "")
-    _wait_for_the_end_of_group(process.pid)
+    wait_for_the_end_of_group(process.pid)
     assert list(toy.output.glob("**/.*")) == []
     plan = plan_of(toy, {"double": {"seconds": 1.0}})
     assert plan.counts()["numbers"] == {Reason.DONE: len(SCENES)}
     assert plan.counts()["double"][Reason.MISSING] > 0
-
-
-def _wait_for_the_end_of_group(group: int) -> None:
-    deadline = time.monotonic() + 20.0
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    pytest.fail("a worker outlived the run")
