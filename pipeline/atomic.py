@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from pipeline.errors import StoreError
 
 ABANDONED_SECONDS = 24 * 3600.0
 """A temporary file of another host is taken for abandoned when it is older."""
+_CLOCK_SECONDS = 60.0
+"""How far the clocks of processes and of the file server may differ."""
 _PARENTS = ("", "*/", "round_*/*/", "failures/*/", "failures/round_*/*/", "submissions/*/", "submissions/*/*/")
 """Folders of a run where temporary siblings may lie: not the results themselves, which may be very many."""
 _REMEDIES = {
@@ -84,22 +88,28 @@ def sweep(output: Path) -> list[Path]:
 
 def _abandoned(path: Path) -> bool:
     _, host, pid, _ = path.name.rsplit("@", 3)
-    if host == _host() and pid.isdigit() and not _alive(int(pid)):
-        return True
     try:
-        return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+        modified = path.stat().st_mtime
     except OSError:
         return False
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
+    if host == _host() and pid.isdigit() and not _at_work(int(pid), modified):
         return True
-    return True
+    return time.time() - modified > ABANDONED_SECONDS
+
+
+def _at_work(pid: int, modified: float) -> bool:
+    """Whether the process that last wrote at ``modified`` (seconds since 1970) still runs.
+
+    A dead process keeps its number until init looks after it, and numbers come round again: a process that started
+    after the last writing is another one.
+    """
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= modified + _CLOCK_SECONDS
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def _host() -> str:

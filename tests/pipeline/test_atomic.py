@@ -51,6 +51,15 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         write_text_atomic(tmp_path / "records" / "a.json", "")
 
 
+def test_a_dead_process_that_nobody_waited_for_is_dead(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as process:
+        left = tmp_path / f".a@{socket.gethostname()}@{process.pid}@1"
+        left.mkdir()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        os.kill(process.pid, 0)  # its number is still taken
+        assert sweep(tmp_path) == [left]
+
+
 def test_sweep_removes_what_the_dead_left(tmp_path: Path) -> None:
     host, dead = socket.gethostname(), _dead_pid()
     stage = tmp_path / "round_00" / "features"
@@ -70,8 +79,11 @@ def test_sweep_removes_what_the_dead_left(tmp_path: Path) -> None:
     old.mkdir()
     yesterday = time.time() - 25 * 3600
     os.utime(old, (yesterday, yesterday))
+    reused = stage / f".e@{host}@{os.getpid()}@8"  # by a process that died before this one got its number
+    reused.mkdir()
+    os.utime(reused, (yesterday, yesterday))
     (stage / "result").mkdir()
     (stage / ".hidden").mkdir()
-    assert set(sweep(tmp_path)) == {torn, dataset, text, old}
+    assert set(sweep(tmp_path)) == {torn, dataset, text, old, reused}
     assert set(stage.iterdir()) == {ours, elsewhere, stage / "result", stage / ".hidden"}
     assert sweep(tmp_path / "nowhere") == []
