@@ -15,7 +15,7 @@ TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup system-libraries demo test lint check bench clean
+.PHONY: help setup system-libraries demo test lint check bench experiment clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -78,7 +78,7 @@ lint: setup
 check: lint test ## what CI runs first: ruff, mypy, import rules, quick tests
 
 # Figures go to benchmarks/results/, and from there into the documents. QUICK=--quick measures less; BENCHMARKS chooses.
-BENCHMARKS := ablations alternatives partitions tuning noise calibration growth reduction stores planning overhead
+BENCHMARKS := ablations alternatives partitions tuning noise calibration growth reduction stores planning overhead convolution
 ENGINES := engines machine
 
 bench: setup ## measure everything again (hours) and render the tables of README.md and docs/
@@ -90,6 +90,14 @@ bench: setup ## measure everything again (hours) and render the tables of README
 	  echo "== $$name"; $(PYTHON) -m benchmarks.$$name --json benchmarks/results/$$name.json; \
 	done
 	@$(PYTHON) -m benchmarks.report
+
+# `configs/experiment_large.yaml` is for a GPU: the same three commands by hand, with a folder of its own.
+EXPERIMENT := outputs/experiment/small
+
+experiment: setup ## train on seven kinds of labels, three seeds each, and compare (hours; goes on where it was)
+	@$(PYTHON) -m benchmarks.experiment prepare configs/experiment.yaml $(EXPERIMENT) --seeds 0,1,2
+	@$(PYTHON) -m benchmarks.experiment train $(EXPERIMENT) --processes 2
+	@$(PYTHON) -m benchmarks.experiment table $(EXPERIMENT)
 
 clean: ## remove .venv, caches and build files; results in outputs/ stay
 	rm -rf $(VENV) build dist boxgp.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks import (
     ablations,
     alternatives,
+    convolution,
     overhead,
     partitions,
     planning,
@@ -50,6 +51,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "stores",
         "planning",
         "overhead",
+        "convolution",
     ),
 }
 """Which tables stand where, relative to ROOT."""
@@ -74,6 +76,7 @@ TABLES: dict[str, tuple[str, Renderer]] = {
     "stores": ("stores", stores.rendered),
     "planning": ("planning", planning.rendered),
     "overhead": ("overhead", overhead.rendered),
+    "convolution": ("convolution", convolution.rendered),
 }
 """Result file (without suffix) and rendering of every table."""
 

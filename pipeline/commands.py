@@ -29,6 +29,7 @@ from pipeline.show_run import (
     status_table,
 )
 from pipeline.slurm.status import QueueStatus, queue_status
+from pipeline.splits import check_splits
 from pipeline.stage import Stage
 from pipeline.tasks import Plan
 
@@ -118,10 +119,13 @@ def configuration(arguments: argparse.Namespace, stages: Stages) -> RunConfig:
 
 
 def planned_run(arguments: argparse.Namespace, config: RunConfig, stages: Stages) -> Plan:
-    """The plan that a command line asks for."""
+    """The plan that a command line asks for; raises ConfigurationError where a stage refuses its configuration."""
+    for _, stage in stages:
+        if stage.left_out(config.sections) is None:
+            stage(config.sections[stage.name]).check()
     output = Path("outputs", config.name) if arguments.output is None else Path(arguments.output).expanduser()
     first, last = stage_range(arguments.stage)
-    return make_plan(
+    planned = make_plan(
         config,
         stages,
         output,
@@ -130,6 +134,9 @@ def planned_run(arguments: argparse.Namespace, config: RunConfig, stages: Stages
         scenes=chosen_scenes(arguments.scenes),
         force=arguments.force,
     )
+    for note in check_splits(planned) if arguments.scenes is None else []:
+        print(f"boxgp: {note}", file=sys.stderr)
+    return planned
 
 
 def stage_range(text: str | None) -> tuple[str | None, str | None]:

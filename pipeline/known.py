@@ -7,12 +7,15 @@ import multiprocessing
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.atomic import write_text_atomic
 from pipeline.errors import StoreError
+from pipeline.logs import LOGGER
 from pipeline.store import DATA, MANIFEST, fingerprint_of
 
 WORTH = 1000
@@ -31,14 +34,54 @@ def finding(folders: Sequence[Path], names: Sequence[str], output: Path) -> Iter
 
     Very many are looked for by processes, in all folders at once, while the caller does something else.
     """
-    memories = {folder: _memory(folder, output) for folder in folders}
-    if sum(len(_listed(folder)) for folder in folders) < MANY:
-        yield lambda folder: found_in(folder, names, memories[folder])
+    searches = {folder: _Search(folder, _there(folder, names), _memory(folder, output)) for folder in folders}
+    if sum(len(search.names) for search in searches.values()) < MANY:
+        yield lambda folder: found_in(*searches[folder])
         return
     processes = min(_PROCESSES, os.cpu_count() or 1)
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        found = {folder: pool.submit(found_in, folder, names, memories[folder]) for folder in folders}
-        yield lambda folder: found[folder].result()
+        yield _ByProcesses(pool, searches)
+
+
+class _Search(NamedTuple):
+    """What ``found_in`` needs."""
+
+    folder: Path
+    names: list[str]
+    """of entries that are there"""
+    memory: Path
+
+
+class _ByProcesses:
+    """Waits for what processes find. Where they are killed or cannot start, this process looks, and says so once."""
+
+    def __init__(self, pool: ProcessPoolExecutor, searches: Mapping[Path, _Search]) -> None:
+        self._searches = searches
+        self._begun: dict[Path, Future[dict[str, str]]] = {}
+        self._alone = False
+        for folder, search in searches.items():
+            try:
+                self._begun[folder] = pool.submit(found_in, *search)
+            except (BrokenProcessPool, OSError) as error:
+                self._go_on_alone(error)
+                return
+
+    def __call__(self, folder: Path) -> Mapping[str, str]:
+        if folder in self._begun:
+            try:
+                return self._begun[folder].result()
+            except BrokenProcessPool as error:
+                self._go_on_alone(error)
+        return found_in(*self._searches[folder])
+
+    def _go_on_alone(self, error: Exception) -> None:
+        if not self._alone:
+            LOGGER.warning(
+                "processes that look for results were killed or could not start (%s; too little memory?): "
+                "looking without them, which takes longer",
+                error,
+            )
+        self._alone = True
 
 
 def found_in(folder: Path, names: Sequence[str], memory: Path) -> dict[str, str]:
@@ -48,12 +91,9 @@ def found_in(folder: Path, names: Sequence[str], memory: Path) -> dict[str, str]
     size, reading it would tell what it told before, which is kept in ``memory``. Nothing but sizes and times is then
     asked of the disk, while half a million small files seldom stay in a machine's cache.
     """
-    there = _listed(folder)
     remembered = _load(memory)
     entries, found = {}, {}
     for name in names:
-        if name not in there:
-            continue
         path = f"{folder}/{name}"
         stamp = _stamp(path)  # before it is read: if it is replaced meanwhile, this stamp fits nothing
         entry = remembered.get(name, "")
@@ -70,11 +110,13 @@ def _memory(folder: Path, output: Path) -> Path:
     return output / "cache" / "results" / f"{'_'.join(folder.relative_to(output).parts)}.json"
 
 
-def _listed(folder: Path) -> frozenset[str]:
+def _there(folder: Path, names: Sequence[str]) -> list[str]:
+    """The names of ``folder``'s entries among ``names``."""
     try:
-        return frozenset(os.listdir(folder))  # noqa: PTH208 (names alone, of which there may be very many)
+        listed = frozenset(os.listdir(folder))  # noqa: PTH208 (names alone, of which there may be very many)
     except OSError:
-        return frozenset()
+        return []
+    return [name for name in names if name in listed]
 
 
 def _stamp(folder: str) -> str:

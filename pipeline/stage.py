@@ -129,6 +129,9 @@ class Stage(ABC):
         the fingerprint."""
         return ()
 
+    def check(self) -> None:  # noqa: B027 (most stages have nothing to add to their Config)
+        """Raises ConfigurationError for what only other code than ``Config`` can tell, before a run begins."""
+
     @classmethod
     def left_out(cls, sections: Mapping[str, Any]) -> str | None:  # noqa: ARG003 (most stages always take part)
         """Why a configuration (stage -> section) leaves this stage out and what to set, None where it takes part."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stages.evaluation.calibration import OwnerSamples
+from stages.evaluation.drift import Owners, SceneDrift
 from stages.evaluation.label_quality import ObjectQuality
 from stages.evaluation.pairs import BoxMatches, Matches
 from stages.typing import Int64
@@ -37,6 +38,9 @@ class SceneEvaluation:
     objects: int
     source_points: Int64[np.ndarray, " sources"]
     """points of the regions that each LabelSource decided; points without a region count nowhere"""
+    owners: Owners
+    drift: SceneDrift | None
+    """None in the first round"""
     truth: TruthEvaluation | None
 
 
@@ -53,6 +57,12 @@ _DIMENSION: dict[str, dict[str, str]] = {
     "samples": {"": "contested_region"},
 }
 _COUNTS = ("points", "regions", "objects")
+_DRIFT: dict[str, tuple[str, ...]] = {
+    "points_before": ("object",),
+    "points_now": ("object",),
+    "source_points_before": ("source",),
+}
+_DRIFT_NUMBERS = ("uncertainty_before", "to_object", "to_background", "from_background")
 
 
 def to_arrays(
@@ -60,11 +70,19 @@ def to_arrays(
 ) -> tuple[dict[str, tuple[np.ndarray, tuple[str, ...]]], dict[str, Any]]:
     """Arrays with the names of their dimensions, and attributes; those of the truth are absent where it is unknown.
 
-    An array is named ``<group>_<field>``, the groups being those of TruthEvaluation.
+    An array is named ``<group>_<field>``, the groups being those of TruthEvaluation and ``drift``.
     """
-    arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {"source_points": (evaluation.source_points, ("source",))}
+    arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {
+        "source_points": (evaluation.source_points, ("source",)),
+        "owner": (evaluation.owners.owner, ("region",)),
+    }
     attributes: dict[str, Any] = {"scene": evaluation.scene, "class_names": list(evaluation.class_names)}
     attributes |= {name: getattr(evaluation, name) for name in _COUNTS}
+    attributes |= {"boxed_points": evaluation.owners.boxed_points, "uncertainty": evaluation.owners.uncertainty}
+    drift = evaluation.drift
+    if drift is not None:
+        arrays |= {f"drift_{name}": (getattr(drift, name), dimensions) for name, dimensions in _DRIFT.items()}
+        attributes["drift"] = {name: getattr(drift, name) for name in _DRIFT_NUMBERS}
     attributes["ground_truth"] = evaluation.truth is not None
     if evaluation.truth is None:
         return arrays, attributes
@@ -80,6 +98,10 @@ def to_arrays(
 
 def from_arrays(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> SceneEvaluation:
     """The inverse of ``to_arrays`` (without the names of dimensions)."""
+    drift = None
+    if "drift" in attributes:
+        fields: dict[str, Any] = {name: arrays[f"drift_{name}"] for name in _DRIFT}
+        drift = SceneDrift(**fields, **attributes["drift"])
     truth = None
     if attributes["ground_truth"]:
         groups = {
@@ -92,5 +114,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any])
         class_names=tuple(attributes["class_names"]),
         **{name: attributes[name] for name in _COUNTS},
         source_points=arrays["source_points"],
+        owners=Owners(arrays["owner"], attributes["boxed_points"], attributes["uncertainty"]),
+        drift=drift,
         truth=truth,
     )

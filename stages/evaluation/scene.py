@@ -8,6 +8,7 @@ import numpy as np
 
 from stages.evaluation.boxes import box_overlaps_with, extents, mask_extents
 from stages.evaluation.calibration import owner_samples
+from stages.evaluation.drift import Owners, owner_of_regions, scene_drift
 from stages.evaluation.label_quality import (
     ObjectQuality,
     instances_of_boxes,
@@ -40,17 +41,28 @@ class Truth:
 
 
 def evaluate_scene(
-    scene: Scene, superpoint: Int32[np.ndarray, " N"], regions: int, labels: PseudoLabels
+    scene: Scene,
+    superpoint: Int32[np.ndarray, " N"],
+    regions: int,
+    labels: PseudoLabels,
+    before: SceneEvaluation | None = None,
 ) -> SceneEvaluation:
     """The labels against the scene's ground truth, and the partition ``superpoint`` (-1: no region) against it.
 
-    Raises ValueError where scene, partition and labels have different numbers of points.
+    ``before`` is the evaluation of the round before, from which the labels may have drifted. Raises ValueError where
+    scene, partition and labels have different numbers of points, and where the round before had other regions.
     """
     for name, partition in (("superpoints", superpoint), ("pseudo-labels", labels.superpoint)):
         if len(partition) != len(scene):
             raise ValueError(f"the scan has {len(scene)} points, its {name} have {len(partition)}")
     size = np.bincount(labels.superpoint[labels.superpoint >= 0], minlength=labels.mask.shape[1])
     decided = np.bincount(labels.source, weights=size, minlength=len(LabelSource)).astype(np.int64)
+    trivial = smallest_box_of_points(scene.xyz, labels.boxes.corners)
+    boxed = np.bincount(labels.superpoint[(labels.superpoint >= 0) & (trivial >= 0)], minlength=len(size))
+    owners = _owners(labels, boxed)
+    drift = None
+    if before is not None:
+        drift = scene_drift(before.owners, before.source_points, owners.owner, boxed, len(labels.boxes))
     truth = known_truth(scene)
     return SceneEvaluation(
         scene.scene,
@@ -59,8 +71,16 @@ def evaluate_scene(
         regions,
         len(labels.boxes),
         decided,
-        None if truth is None else _against_truth(scene, truth, superpoint, regions, labels, size),
+        owners,
+        drift,
+        None if truth is None else _against_truth(scene, truth, superpoint, regions, labels, size, trivial),
     )
+
+
+def _owners(labels: PseudoLabels, boxed: Int64[np.ndarray, " S"]) -> Owners:
+    points = int(boxed.sum())
+    uncertain = float((boxed * labels.uncertainty.astype(np.float64)).sum())
+    return Owners(owner_of_regions(labels.mask), points, uncertain / max(points, 1))
 
 
 def known_truth(scene: Scene) -> Truth | None:
@@ -99,6 +119,7 @@ def _against_truth(
     regions: int,
     labels: PseudoLabels,
     size: Int64[np.ndarray, " S"],
+    trivial: Int32[np.ndarray, " N"],
 ) -> TruthEvaluation:
     instances = len(truth.counts)
     counts = points_in_instances(labels.superpoint, truth.instance, len(size), instances)
@@ -114,7 +135,7 @@ def _against_truth(
         instance,
         found,
         intersection_over_union(shared, totals, instance),
-        _smallest_box_iou(scene, truth, labels, totals, instance),
+        _smallest_box_iou(truth, labels, trivial, totals, instance),
         oracle_iou(partition, instance),
     )
     _, pure_points = majority_of_regions(partition)
@@ -143,14 +164,13 @@ def _box_matches(
 
 
 def _smallest_box_iou(
-    scene: Scene,
     truth: Truth,
     labels: PseudoLabels,
+    owner: Int32[np.ndarray, " N"],
     totals: Int64[np.ndarray, "4 columns"],
     instance: Int32[np.ndarray, " K"],
 ) -> Float64[np.ndarray, "4 K"]:
-    """IoU of the trivial rule, over the same subsets as that of the labels."""
+    """IoU of the trivial rule, which gives each point to ``owner``, over the same subsets as that of the labels."""
     kind = np.append(labels.contested, np.uint8(3))[labels.superpoint]
-    owner = smallest_box_of_points(scene.xyz, labels.boxes.corners)
     shared = owner_points(owner, truth.instance, kind, len(instance), len(truth.counts))
     return intersection_over_union(shared, totals, instance)

@@ -16,17 +16,22 @@ class EvaluationConfig(StageConfig):
 
 
 class Evaluation(SceneStage):
-    """Overlaps, matches and calibration samples of each scene; without ground truth the sources of labels alone."""
+    """Overlaps, matches and calibration samples of each scene; without ground truth the sources of labels alone.
+
+    In later rounds also what changed since the round before.
+    """
 
     name = "evaluation"
-    version = 1
+    version = 2
     Config: ClassVar[type[StageConfig]] = EvaluationConfig
     inputs = ("scenes", "superpoints", "pseudo_labels")
+    earlier = ("evaluation",)
     config: EvaluationConfig
 
     def run_scene(self, job: SceneJob) -> Result:
         """The evaluation of one scene; raises SceneError where its inputs do not belong together."""
-        from stages.evaluation.records import to_arrays
+        from pipeline.store import read_arrays
+        from stages.evaluation.records import from_arrays, to_arrays
         from stages.evaluation.scene import evaluate_scene
         from stages.pseudo_labels.labels import PseudoLabels
         from stages.stores import read_scene, read_superpoints
@@ -34,8 +39,10 @@ class Evaluation(SceneStage):
         scene = read_scene(job.inputs["scenes"])
         superpoints = read_superpoints(job.inputs["superpoints"])
         labels = PseudoLabels.open(job.inputs["pseudo_labels"])
+        earlier = job.inputs.get(self.name)
+        before = None if earlier is None else from_arrays(*read_arrays(earlier))
         try:
-            evaluation = evaluate_scene(scene, superpoints.superpoint, len(superpoints), labels)
+            evaluation = evaluate_scene(scene, superpoints.superpoint, len(superpoints), labels, before)
         except ValueError as error:
             raise SceneError(
                 f"scene {job.scene}: {error}; its results do not belong together, run again with --force superpoints"

@@ -33,16 +33,23 @@ class Inference(SceneStage):
         return no_training(sections)
 
     def run_scene(self, job: SceneJob) -> Result:
-        """The predictions for one scene; raises SceneError where the network gives no numbers."""
+        """The predictions for one scene.
+
+        Raises SceneError where the network gives no numbers, ConfigurationError where there is no GPU as configured.
+        """
         import torch
 
         from stages.inference.predict import predict
         from stages.inference.records import to_arrays
         from stages.stores import read_scene, read_superpoints
+        from stages.training.accelerator import choose_device
         from stages.training.batch import collate
         from stages.training.scenes import training_scene
 
-        device = _device(self.config.device)
+        try:
+            device = torch.device(choose_device(self.config.device, section=self.name))
+        except ValueError as error:
+            raise ConfigurationError(f"inference: {error}") from error
         path = job.inputs["training"] / NETWORK
         network, class_names = _trained(path, _changed(path), device)
         scene = read_scene(job.inputs["scenes"])
@@ -59,14 +66,6 @@ class Inference(SceneStage):
             {"proposals": float(len(predictions))},
             () if len(predictions) else ("the network finds no object",),
         )
-
-
-def _device(wanted: str) -> torch.device:
-    import torch
-
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ConfigurationError("inference.device is cuda, but torch finds no GPU here; set it to auto or cpu")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _changed(path: Path) -> int:

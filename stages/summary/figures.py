@@ -20,6 +20,7 @@ from stages.evaluation.prediction_figures import (
 )
 from stages.evaluation.records import SceneEvaluation, TruthEvaluation
 from stages.structures import LabelSource
+from stages.summary.drift import DriftFigures, pool_drift, shares_by_source
 from stages.typing import Float64, Int32
 
 KINDS: dict[str, tuple[int, ...]] = {"overlap": (1,), "background": (2,), "together": (1, 2)}
@@ -75,6 +76,8 @@ class Figures:
     source_share: Mapping[str, float]
     """shares of the points with a region, by who decided it"""
     class_names: tuple[str, ...]
+    drift: DriftFigures | None
+    """None in the first round"""
     truth: TruthFigures | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -89,15 +92,15 @@ def pool_figures(scenes: Sequence[SceneEvaluation]) -> Figures:
     names = class_names(ordered)
     known = {scene.scene: _named(scene, names) for scene in ordered if scene.truth is not None}
     by_source = np.sum([np.zeros(len(LabelSource), np.int64), *(scene.source_points for scene in ordered)], axis=0)
-    share = by_source / max(by_source.sum(), 1)
     return Figures(
         scenes=len(ordered),
         scenes_without_truth=len(ordered) - len(known),
         points=sum(scene.points for scene in ordered),
         regions=sum(scene.regions for scene in ordered),
         objects=sum(scene.objects for scene in ordered),
-        source_share={member.name.lower(): float(share[member]) for member in LabelSource if by_source[member]},
+        source_share=shares_by_source(by_source),
         class_names=names,
+        drift=pool_drift(ordered),
         truth=_truth_figures(known, names, sum(scene.points for scene in ordered if scene.truth)) if known else None,
     )
 

@@ -19,7 +19,7 @@ class Summary(DatasetStage):
     """Pools the evaluations of all scenes."""
 
     name = "summary"
-    version = 2
+    version = 3
     Config: ClassVar[type[StageConfig]] = SummaryConfig
     inputs = ("evaluation",)
     config: SummaryConfig
@@ -31,6 +31,7 @@ class Summary(DatasetStage):
         from stages.scenes.classes import SCANNET18
         from stages.summary import files
         from stages.summary.costs import costs, missing_scenes
+        from stages.summary.drift import collapse
         from stages.summary.figures import pool_figures
         from stages.summary.table import summary_table
 
@@ -40,6 +41,7 @@ class Summary(DatasetStage):
         first = next(iter(folders.values()), None)
         spent = costs(first, folders.keys()) if first else []
         warnings = _warnings(figures, missing_scenes(first, folders.keys()) if first else [])
+        warnings += collapse(figures.drift, scenes)
         show_s3dis = not set(figures.class_names) <= set(SCANNET18)
         return Result(
             attributes=figures.as_dict(),

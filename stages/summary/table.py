@@ -9,6 +9,7 @@ from stages.evaluation.calibration import Calibration
 from stages.evaluation.label_quality import LabelAP
 from stages.evaluation.prediction_figures import PredictionFigures
 from stages.summary.costs import StageCost
+from stages.summary.drift import DriftFigures, percent
 from stages.summary.figures import ClassFigures, Figures, TruthFigures
 
 WIDTH = 100
@@ -22,6 +23,8 @@ def summary_table(figures: Figures, costs: Sequence[StageCost], warnings: Sequen
     if figures.truth is not None:
         sections += _truth_sections(figures.truth, show_s3dis)
     sections.append(_sources(figures.source_share))
+    if figures.drift is not None:
+        sections.append(_drift(figures.drift, figures.source_share))
     if costs:
         sections.append(_costs(costs))
     notes = list(warnings)
@@ -152,7 +155,24 @@ def _calibration(truth: TruthFigures) -> list[str]:
 
 
 def _sources(share: Mapping[str, float]) -> list[str]:
-    return grid([["decided by", "points"], *([name, f"{100 * value:.1f} %"] for name, value in share.items())])
+    return grid([["decided by", "points"], *([name, percent(value)] for name, value in share.items())])
+
+
+def _drift(drift: DriftFigures, share: Mapping[str, float]) -> list[str]:
+    rows = [["drift between rounds", "before", "now"]]
+    for name in dict.fromkeys((*drift.source_share_before, *share)):
+        before, now = drift.source_share_before.get(name, 0.0), share.get(name, 0.0)
+        rows.append([f"decided by {name}", percent(before), percent(now)])
+    rows.append(["owned by objects", percent(drift.foreground_before), percent(drift.foreground)])
+    rows.append(["mean uncertainty", number(drift.uncertainty_before), number(drift.uncertainty)])
+    return [
+        *grid(rows),
+        f"{percent(drift.changed)} of the points in boxes changed owner: {percent(drift.object_to_object)} to another "
+        "object,",
+        f"{percent(drift.object_to_background)} to background, {percent(drift.background_to_object)} from background",
+        f"{counted(drift.objects, 'object')}: {drift.halved:,} lost more than half of their points, "
+        f"{drift.mostly_lost:,} three quarters, {drift.vanished:,} all",
+    ]
 
 
 def _costs(costs: Sequence[StageCost]) -> list[str]:

@@ -176,15 +176,19 @@ class _Calls(nn.Module):
         return losses()
 
 
-def choose_device(device: Device, devices: int = 1) -> Literal["cpu", "cuda"]:
-    """``auto``: GPUs where there are any. Raises ValueError where there are fewer GPUs than ``devices``."""
+def choose_device(device: Device, devices: int = 1, *, section: str = "training") -> Literal["cpu", "cuda"]:
+    """``auto``: GPUs where there are any. Raises ValueError where there are fewer GPUs than ``devices``.
+
+    ``section`` of the configuration is the one that asks for them.
+    """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     chosen: Literal["cpu", "cuda"] = "cpu" if device == "cpu" or (device == "auto" and not gpus) else "cuda"
     if chosen == "cuda" and gpus < devices:
+        several = ", or training.devices to 1. Workers have one GPU each: for several run with --workers 0"
         raise ValueError(
             f"{devices} GPU{'s' * (devices > 1)} wanted, {gpus} found (CUDA_VISIBLE_DEVICES: "
-            f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}). Workers have one GPU each: for several run with "
-            "--workers 0; or set training.devices to 1, or training.device to auto or cpu"
+            f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}); set {section}.device to auto or cpu"
+            f"{several if devices > 1 else ''}"
         )
     return chosen
 

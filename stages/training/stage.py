@@ -48,6 +48,21 @@ class Training(DatasetStage):
         """Without a network there is nothing to train."""
         return no_training(sections)
 
+    def check(self) -> None:
+        """Refuses a network that cannot be built, before any label is made; imports torch and the user's code."""
+        from stages.training.networks.load import check_network
+        from stages.training.networks.options import OptionsError
+
+        config = self.config
+        if config.network is None:
+            return
+        try:
+            check_network(str(config.network), config.options, Path())
+        except OptionsError as error:
+            raise ConfigurationError(f"training.options: {error}") from error
+        except ValueError as error:
+            raise ConfigurationError(f"training.network: {error}") from error
+
     def run_dataset(self, job: DatasetJob) -> Result:
         """The trained network and the curves of its training, which goes on where it was interrupted.
 

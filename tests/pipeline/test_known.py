@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
+import multiprocessing
 import os
 import shutil
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +98,46 @@ def test_processes_find_the_same(many: int, folder: Path, monkeypatch: pytest.Mo
     with finding([folder, nowhere], NAMES, folder.parent) as find:
         assert find(nowhere) == {}
         assert find(folder) == {name: f"print of {name}" for name in NAMES}
+
+
+def killed_unless_first(folder: Path, names: Sequence[str], memory: Path) -> dict[str, str]:
+    """As ``found_in`` in the process that plans; any other is killed, as when memory runs out."""
+    if multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found_in(folder, names, memory)
+
+
+def no_process(*_: object) -> None:
+    raise OSError(12, "Cannot allocate memory")
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_without_processes_this_one_looks(
+    killed: bool, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(known, "MANY", 1)
+    if killed:
+        monkeypatch.setattr(known, "found_in", killed_unless_first)
+    else:
+        monkeypatch.setattr(ProcessPoolExecutor, "_spawn_process", no_process)
+    second = folder.parent / "second"
+    store(second / "b", "print of another b")
+    with caplog.at_level(logging.WARNING), finding([folder, second], NAMES, folder.parent) as find:
+        assert find(folder) == {name: f"print of {name}" for name in NAMES}
+        assert find(second) == {"b": "print of another b"}
+    (message,) = caplog.messages
+    assert message.startswith("processes that look for results were killed or could not start (")
+
+
+def test_each_folder_is_listed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[Path] = []
+    listdir = os.listdir
+
+    def noted(path: Path) -> list[str]:
+        listed.append(path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", noted)
+    with finding([folder], NAMES, folder.parent) as find:
+        find(folder)
+    assert listed == [folder]

@@ -1,6 +1,6 @@
 """Finds a network by its name: a built-in one, or a user's own in a module or in a file.
 
-It imports torch only where a network is built, so that plans can name a network's version at once.
+It imports torch only where a network is checked or built, so that plans can name a network's version at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from stages.training.networks.options import check_options
+from stages.training.networks.options import OptionsError, check_options
 
 if TYPE_CHECKING:
     from stages.training.network import Network
@@ -34,11 +34,38 @@ def build_network(name: str, classes: int, options: Mapping[str, Any], folder: P
     ``folder`` (``./net.py:Net``). Raises ValueError, with what is valid, where there is none, where it is no Network
     and where it has no such options.
     """
-    place, class_name = _parts(BUILT_IN.get(name, name))
-    module = _from_file(folder / place) if _is_file(place) else _from_module(place)
-    network = _network_class(module, class_name, name)
+    network = _found(name, folder)
     check_options(network, options, name)
     return network(classes, **options)
+
+
+def check_network(name: str, options: Mapping[str, Any], folder: Path) -> None:
+    """Raises ValueError where ``build_network`` would, as far as that can be told without building a user's network.
+
+    It is an OptionsError where other options would do. A user's code that cannot be imported for want of something
+    that only some machines have, such as a GPU's library, is not refused: the machine that trains may have it.
+    """
+    try:
+        network = _found(name, folder)
+    except NotHereError:
+        return
+    check_options(network, options, name)
+    if name in BUILT_IN:
+        try:
+            network(1, **options)
+        except ValueError as error:  # values that do not fit together
+            raise OptionsError(str(error)) from error
+
+
+class NotHereError(ValueError):
+    """The code needs what this machine lacks."""
+
+
+def _found(name: str, folder: Path) -> type[Network]:
+    """The class of a network; importing it executes the user's code."""
+    place, class_name = _parts(BUILT_IN.get(name, name))
+    module = _from_file(folder / place) if _is_file(place) else _from_module(place)
+    return _network_class(module, class_name, name)
 
 
 def network_version(name: str, folder: Path) -> str:
@@ -133,7 +160,8 @@ def _file_of(module: str) -> Path:
 
 def _not_imported(what: str, error: Exception) -> ValueError:
     """The user's own code failed; its traceback stays in the cause."""
-    return ValueError(f"{what} could not be imported: {type(error).__name__}: {error}")
+    elsewhere = isinstance(error, OSError | ImportError) and not isinstance(error, ModuleNotFoundError)
+    return (NotHereError if elsewhere else ValueError)(f"{what} could not be imported: {type(error).__name__}: {error}")
 
 
 def _network_class(module: ModuleType, class_name: str, name: str) -> type[Network]:

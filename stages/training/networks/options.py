@@ -19,8 +19,12 @@ EXACT: Mapping[Any, tuple[type, ...]] = {
 }
 
 
+class OptionsError(ValueError):
+    """The options do not fit the network."""
+
+
 def check_options(network: type, options: Mapping[str, Any], name: str) -> None:
-    """Raises ValueError, with what is valid, unless ``network(classes, **options)`` can be called.
+    """Raises OptionsError, with what is valid, unless ``network(classes, **options)`` can be called.
 
     Types are checked where the arguments are annotated with plain ones; a list is a valid sequence or tuple, a whole
     number a valid float.
@@ -30,10 +34,10 @@ def check_options(network: type, options: Mapping[str, Any], name: str) -> None:
     if unknown:
         near = get_close_matches(unknown[0], parameters, n=1)
         hint = f"; did you mean {near[0]}?" if near else "."
-        raise ValueError(f"network {name} has no option {unknown[0]!r}{hint} Valid: {_listing(parameters)}")
+        raise OptionsError(f"network {name} has no option {unknown[0]!r}{hint} Valid: {_listing(parameters)}")
     missing = [key for key, one in parameters.items() if one.default is one.empty and key not in options]
     if missing:
-        raise ValueError(f"network {name} needs a value for its option {missing[0]!r}")
+        raise OptionsError(f"network {name} needs a value for its option {missing[0]!r}")
     hints = _hints(network)
     for key, value in options.items():
         if key in hints and not _fits(value, hints[key]):
@@ -43,7 +47,7 @@ def check_options(network: type, options: Mapping[str, Any], name: str) -> None:
                 if isinstance(expected, str)
                 else inspect.formatannotation(expected).replace("collections.abc.", "")
             )
-            raise ValueError(f"option {key!r} of network {name}: {value!r} given; expected {expected}")
+            raise OptionsError(f"option {key!r} of network {name}: {value!r} given; expected {expected}")
 
 
 def _options_of(network: type) -> tuple[Options, bool]:

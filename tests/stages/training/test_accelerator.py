@@ -55,8 +55,17 @@ def test_device(monkeypatch: pytest.MonkeyPatch, gpus: int, expected: str) -> No
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     assert choose_device("auto", max(gpus, 1)) == expected
     assert choose_device("cpu", 4) == "cpu"
-    with pytest.raises(ValueError, match=rf"3 GPUs wanted, {gpus} found \(CUDA_VISIBLE_DEVICES: 0,1\)"):
+    words = (
+        rf"3 GPUs wanted, {gpus} found \(CUDA_VISIBLE_DEVICES: 0,1\); set training\.device to auto or cpu, or training"
+    )
+    with pytest.raises(ValueError, match=words):
         choose_device("cuda", 3)
+
+
+def test_a_section_that_wants_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"1 GPU wanted, 0 found \(.*\); set inference\.device to auto or cpu$"):
+        choose_device("cuda", section="inference")
 
 
 @pytest.mark.gpu

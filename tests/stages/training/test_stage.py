@@ -173,6 +173,24 @@ def test_a_full_disk_is_told(job: DatasetJob, monkeypatch: pytest.MonkeyPatch) -
         stage().run_dataset(job)
 
 
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"options": {"dropuot": 0.1}}, r"^training\.options: network .*has no option 'dropuot'; did you mean dropout"),
+        ({"options": {"dropout": "much"}}, r"^training\.options: option 'dropout' .*'much' given; expected float"),
+        ({"network": Path("/nowhere/net.py:Net")}, r"^training\.network: network file /nowhere/net\.py does not exist"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_told_before_a_run(section: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        stage(**section).check()
+
+
+def test_a_network_that_can_be_built_passes() -> None:
+    stage(options={"dropout": 0.1}).check()
+    Training(TrainingConfig()).check()
+
+
 def test_left_out_without_a_network() -> None:
     sections = {"training": TrainingConfig()}
     assert Training.left_out(sections) == "no network is trained; set training.network"

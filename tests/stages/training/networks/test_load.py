@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from stages.training.network import Network
-from stages.training.networks.load import BUILT_IN, build_network, network_version
+from stages.training.networks.load import BUILT_IN, build_network, check_network, network_version
+from stages.training.networks.options import OptionsError
 
 NET = """
 from collections.abc import Sequence
@@ -210,3 +211,41 @@ def test_option_without_default_is_asked_for(folder: Path) -> None:
 
 def test_open_ended_options_pass(folder: Path) -> None:
     assert build_network("./net.py:Open", 2, {"anything": 1}, folder).options == {"anything": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("spformer", {"foo": 1}, "network spformer has no option 'foo'"),
+        ("spformer", {"width": 10}, "width 10 of spformer is no multiple of its 4 heads"),
+        ("pointgroup", {"widths": "wide"}, "option 'widths' of network pointgroup: 'wide' given"),
+        ("./net.py:Net", {"depth": "deep"}, "option 'depth' of network ./net.py:Net: 'deep' given"),
+        ("toynets.net:Net", {"dept": 1}, "did you mean depth?"),
+    ],
+)
+def test_wrong_options_are_told_without_building(
+    name: str, options: dict[str, Any], words: str, folder: Path, package: Path
+) -> None:
+    with pytest.raises(OptionsError) as caught:
+        check_network(name, options, folder)
+    assert words in str(caught.value)
+
+
+def test_checking_builds_no_network_of_a_user(folder: Path) -> None:
+    (folder / "net.py").write_text(NET.replace("super().__init__(classes)", "raise MemoryError"))
+    check_network("./net.py:Net", {"depth": 3}, folder)
+
+
+@pytest.mark.parametrize("error", ["ImportError('libcuda.so.1: cannot open')", "OSError('no such library')"])
+def test_what_this_machine_lacks_is_not_refused_when_checking(error: str, folder: Path) -> None:
+    (folder / "elsewhere.py").write_text(f"raise {error}\n")
+    check_network("./elsewhere.py:Net", {"anything": 1}, folder)
+    assert "could not be imported" in _refusal("./elsewhere.py:Net", folder)
+
+
+@pytest.mark.parametrize("code", ["import no_such_module_anywhere", "class Net(:", "1 / 0", ""])
+def test_broken_code_is_refused_when_checking(code: str, folder: Path) -> None:
+    (folder / "broken.py").write_text(f"{code}\n")
+    with pytest.raises(ValueError, match=r"broken\.py") as caught:
+        check_network("./broken.py:Net", {}, folder)
+    assert not isinstance(caught.value, OptionsError)
