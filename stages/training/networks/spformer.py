@@ -28,9 +28,10 @@ LOSS_WEIGHTS = {"semantic": 2.0, "vote": 10.0}
 class Spformer(Network):
     """Queries on regions.
 
-    Options: ``voxel_size`` (metres) and ``widths`` of the backbone; ``width``, ``layers`` and ``heads`` of the decoder;
-    seeds of a scene in training, ``seeds_per_object`` and ``background_seeds``, and the most in testing,
-    ``test_seeds``; number of ``learnt_queries``. Raises ValueError where ``width`` is no multiple of ``heads``.
+    Options: ``voxel_size`` (metres; larger than the distance of points, or voxels have no neighbours) and ``widths`` of
+    the backbone; ``width``, ``layers`` and ``heads`` of the decoder; seeds of a scene in training, ``seeds_per_object``
+    and ``background_seeds``, and the most in testing, ``test_seeds``; number of ``learnt_queries``. Raises ValueError
+    where ``width`` is no multiple of ``heads``, and where a number is too small.
     """
 
     suppression: ClassVar[float | None] = 0.4
@@ -51,6 +52,12 @@ class Spformer(Network):
         learnt_queries: int = 96,
     ) -> None:
         super().__init__(classes)
+        least = {"width": (width, 1), "heads": (heads, 1), "layers": (layers, 0)}
+        least |= {"test_seeds": (test_seeds, 1), "learnt_queries": (learnt_queries, 1)}
+        least |= {"seeds_per_object": (seeds_per_object, 1), "background_seeds": (background_seeds, 0)}
+        for name, (value, smallest) in least.items():
+            if value < smallest:
+                raise ValueError(f"{name} of spformer is {value}, and has to be {smallest} at least")
         if width % heads:
             raise ValueError(f"width {width} of spformer is no multiple of its {heads} heads")
         self.backbone = Backbone(voxel_size=voxel_size, widths=widths)

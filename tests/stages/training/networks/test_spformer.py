@@ -154,3 +154,10 @@ def test_attention_sees_what_is_visible_or_everything() -> None:
 def test_width_is_a_multiple_of_heads() -> None:
     with pytest.raises(ValueError, match="width 10 of spformer is no multiple of its 4 heads"):
         Spformer(CLASSES, width=10)
+
+
+def test_numbers_that_are_too_small_are_told() -> None:
+    with pytest.raises(ValueError, match="width of spformer is 0, and has to be 1 at least"):
+        Spformer(CLASSES, width=0)
+    with pytest.raises(ValueError, match="layers of spformer is -1, and has to be 0 at least"):
+        Spformer(CLASSES, layers=-1)
