@@ -17,9 +17,9 @@ class FeaturesConfig(StageConfig):
         min_length=1,
         description="parts of a region's feature vector; what a scan does not have is left out",
     )
-    deep: Literal["none", "raw", "standardised", "pca", "position_pca"] = Field(
-        "position_pca",
-        description="what becomes of the deep features of the network of the round before: nothing; raw; each column "
-        "of the same variance; their principal components; the same beside the position",
-    )
     normal_weight: float = Field(1.0, gt=0, description="weight of the normal's components beside metres and colours")
+    deep_weight: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the deep features of the network of the round before, beside the others; 0: none",
+    )

@@ -75,15 +75,9 @@ class PosteriorsConfig(StageConfig):
         400, ge=1, description="determined regions of each side of a pair, the nearest to its contested regions"
     )
     network_weight: float = Field(
-        0.5,
+        0.75,
         ge=0,
         description="weight of the masks of the network of the round before as evidence beside boxes; 0: none",
-    )
-    deep_length: float | None = Field(
-        None,
-        gt=0,
-        description="length scale at which deep features of the round before lower the affinity of neighbouring "
-        "regions (engine graph); null: they do not",
     )
     device: str = Field(
         "cpu",

@@ -21,7 +21,7 @@ from stages.posteriors.faces import face_contacts, face_deviation, soft_membersh
 from stages.posteriors.graph.field import GraphProblem, solve_graph
 from stages.posteriors.graph.observations import graph_problem
 from stages.posteriors.graph.pairs import observed_by_pairs
-from stages.posteriors.learnt import network_odds, with_deep_affinity, with_network
+from stages.posteriors.learnt import network_probability, with_network
 from stages.posteriors.membership import (
     canonical_order,
     contained_pairs,
@@ -82,16 +82,10 @@ class Prepared:
         return graph_problem(self.ownership, prior, self.superpoints, self.view.size, self.seed)
 
 
-@dataclass(frozen=True, eq=False)
-class Learnt:
-    """What a network of the round before says about one scene."""
-
-    predictions: Predictions
-    features: RegionFeatures
-
-
-def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig, learnt: Learnt | None = None) -> Prepared:
-    """Candidates, prior and determined regions of one scene.
+def prepare(
+    scene: Scene, superpoints: Superpoints, config: PosteriorsConfig, predictions: Predictions | None = None
+) -> Prepared:
+    """Candidates, prior and determined regions of one scene; ``predictions`` are those of the round before.
 
     Raises ValueError for background boxes on a scan that brings none.
     """
@@ -101,10 +95,7 @@ def prepare(scene: Scene, superpoints: Superpoints, config: PosteriorsConfig, le
     view = View(replace(scene, boxes=boxes), superpoints.superpoint, size, order)
     with_evidence = bool(config.evidence) and (config.engine == "prior" or config.engine not in RULES)
     faces, seed = _faces(view, config.faces if with_evidence else "plain", config.face_deviation)
-    predictions = learnt.predictions if learnt is not None and with_evidence else None
     ownership = _ownership(view, superpoints, config, faces, predictions, with_evidence=with_evidence)
-    if learnt is not None and config.deep_length is not None:
-        superpoints = with_deep_affinity(superpoints, learnt.features.feature, config.deep_length)
     return Prepared(view, superpoints, ownership, faces, seed)
 
 
@@ -183,8 +174,9 @@ def _ownership(
         evidence = evidence - np.log(np.maximum(share, POSSIBLE))
     prior = with_background(evidence_prior(candidate, nested, evidence, corners), background)
     if predictions is not None and config.network_weight > 0:
-        odds = network_odds(predictions, scene.xyz, view.superpoint, corners)
-        prior = with_network(prior, candidate, odds, config.network_weight)
+        probability = network_probability(predictions, prior, view.size)
+        beyond = faces.trust == "uncertain"
+        candidate, prior = with_network(candidate, prior, probability, config.network_weight, beyond=beyond)
     return determine(candidate, inside, nested, prior, background)
 
 

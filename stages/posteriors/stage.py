@@ -24,7 +24,7 @@ class Posteriors(SceneStage):
     Config: ClassVar[type[StageConfig]] = PosteriorsConfig
     inputs = ("scenes", "superpoints", "features")
     earlier = ("inference",)
-    only_later = ("network_weight", "deep_length")
+    only_later = ("network_weight",)
     config: PosteriorsConfig
 
     def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
@@ -63,17 +63,15 @@ class Posteriors(SceneStage):
 
     def _prepare(self, job: SceneJob, engine: Engine | None) -> tuple[Prepared, list[Pair]]:
         """One scene up to the point where an engine takes over, and its pairs for an engine of pairs."""
-        from stages.posteriors.infer import Learnt, prepare
+        from stages.posteriors.infer import prepare
         from stages.stores import read_features, read_predictions, read_scene, read_superpoints
 
         scene = read_scene(job.inputs["scenes"])
         superpoints = read_superpoints(job.inputs["superpoints"])
         features = read_features(job.inputs["features"])
-        learnt = None
-        if "inference" in job.inputs:
-            learnt = Learnt(read_predictions(job.inputs["inference"]), features)
+        predictions = read_predictions(job.inputs["inference"]) if "inference" in job.inputs else None
         with _blaming(scene.scene):
-            prepared = prepare(scene, superpoints, self.config, learnt)
+            prepared = prepare(scene, superpoints, self.config, predictions)
         return prepared, [] if engine is None else prepared.pairs(features, self.config)
 
     def _result(

@@ -159,7 +159,6 @@ def test_another_experiment_is_refused(prepared: Folder, configuration: str, tmp
     ("settings", "words"),
     [
         ("posteriors: {engine: laplace}", "posteriors.engine has to be graph"),
-        ("posteriors: {deep_length: 0.5}\nfeatures: {deep: none}", "deep_length needs deep features"),
         ("training: {network: null}", "set training.network"),
         ("training: {precision: 16-mixed}", "training.precision has to be"),
         ("splits: {val: []}", "splits.val has to name rooms"),
@@ -172,9 +171,8 @@ def test_configurations_that_cannot_be_used(settings: str, words: str, configura
         prepare(str(other), Folder(tmp_path / "folder"), (0,))
 
 
-@pytest.mark.parametrize("deep_length", [None, 0.5])
 def test_better_labels_are_those_of_the_second_round_of_a_run(
-    deep_length: float | None, trained: Folder, prepared: Folder, tmp_path: Path
+    trained: Folder, prepared: Folder, tmp_path: Path
 ) -> None:
     job = SceneJob(
         "room_0007", {stage: prepared.run / stage / "room_0007" for stage in ("scenes", "superpoints")}, seed=7
@@ -183,7 +181,7 @@ def test_better_labels_are_those_of_the_second_round_of_a_run(
     stages: list[tuple[str, Any]] = [
         ("inference", Inference(InferenceConfig(device="cpu"))),
         ("features", Features(FeaturesConfig())),
-        ("posteriors", Posteriors(PosteriorsConfig(deep_length=deep_length))),
+        ("posteriors", Posteriors(PosteriorsConfig())),
         ("pseudo_labels", PseudoLabelsStage(PseudoLabelsConfig())),
     ]
     inputs = {**job.inputs, "training": network.parent}
@@ -194,7 +192,6 @@ def test_better_labels_are_those_of_the_second_round_of_a_run(
     expected = PseudoLabels.open(tmp_path / "pseudo_labels")
 
     experiment = trained.read()
-    experiment.configuration["posteriors"]["deep_length"] = deep_length
     second = first_network(Job("gp", "none", 0, ROW["gp_self_training"]), experiment, trained)
     room = read_room(trained.room("room_0007"), "gp", before_network=True)
     found = relabelled(room, experiment.configuration, second, torch.Generator().manual_seed(7), CPU)
