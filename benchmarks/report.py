@@ -23,9 +23,11 @@ from benchmarks import (
     planning,
     rendering,
     rendering_engines,
+    second_labels,
     stores,
     tuning,
 )
+from benchmarks.experiment import table as experiment
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("benchmarks") / "results"
@@ -52,6 +54,8 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "planning",
         "overhead",
         "convolution",
+        "experiment",
+        "second_labels",
     ),
 }
 """Which tables stand where, relative to ROOT."""
@@ -77,6 +81,8 @@ TABLES: dict[str, tuple[str, Renderer]] = {
     "planning": ("planning", planning.rendered),
     "overhead": ("overhead", overhead.rendered),
     "convolution": ("convolution", convolution.rendered),
+    "experiment": ("experiment", experiment.rendered),
+    "second_labels": ("second_labels", second_labels.rendered),
 }
 """Result file (without suffix) and rendering of every table."""
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.experiment import table as experiment
+from benchmarks.experiment.rows import ROWS
 from benchmarks.rendering_engines import engines_in_full
 from benchmarks.report import DOCUMENTS, MARKED, RESULTS, ROOT, TABLES, fill, table
 
@@ -31,6 +33,10 @@ MACHINE = {
 
 
 RATES = ("cholesky", "product")
+
+
+def relabelled() -> dict[str, Any]:
+    return QUALITY | {"difference": dict.fromkeys(("ap", "mean_iou"), (0.25, 0.125))}
 
 
 def laid_out(title: str) -> dict[str, Any]:
@@ -163,6 +169,18 @@ def results(tmp_path: Path) -> Path:
             "shares": {"rename": 0.034},
         },
         "gpu": {"device": "cuda", "dtype": "float64", "paper": {"scenes": 2, "rows": [on_device("ours")]}},
+        "convolution": {
+            "device": "cpu",
+            "compared": [],
+            "grown": [{"voxels": 9, "neighbours": 5.0, "tables": 1.0, "forward": 2.0, "step": 3.0}],
+        },
+        "experiment": {
+            "seeds": [0],
+            "rooms": {"train": 2, "val": 1},
+            "steps": [4, 2],
+            "rows": [experiment.summary(row, {one.key: {} for one in ROWS}) for row in ROWS],
+        },
+        "second_labels": {"runs": {"demo": {"noise": {}, "rooms": 2, "objects": 3, "ways": {"nothing": relabelled()}}}},
     }
     for name, values in content.items():
         (tmp_path / f"{name}.json").write_text(json.dumps({"machine": MACHINE, **values}))
