@@ -53,6 +53,7 @@ def _evaluated(network: Network, batch: Batch, generator: torch.Generator) -> Pr
 class _Judged:
     """Proposals as probabilities, in float32 whatever the network computes in."""
 
+    probability: Float32[Tensor, "Q S"]
     mask: Bool[Tensor, "Q S"]
     class_index: Int64[Tensor, " Q"]
     score: Float32[Tensor, " Q"]
@@ -84,6 +85,7 @@ def _found(
         mask=judged.mask[chosen].cpu().numpy(),
         class_index=judged.class_index[chosen].int().cpu().numpy(),
         score=judged.score[chosen].cpu().numpy(),
+        probability=judged.probability[chosen].cpu().numpy(),
         mean=mean[chosen].cpu().numpy(),
         variance=variance[chosen].cpu().numpy(),
         region_feature=feature.float().cpu().numpy(),
@@ -99,4 +101,4 @@ def _judged(proposals: Proposals, points: Int64[Tensor, " S"]) -> _Judged:
     certainty, class_index = kinds[:, :-1].max(dim=1)
     # what is not a number stays so in the score, even outside the mask
     score = certainty * proposals.score_logit.float().sigmoid() * sureness
-    return _Judged(mask, class_index, score, is_object=kinds[:, -1] <= 0.5)
+    return _Judged(probability, mask, class_index, score, is_object=kinds[:, -1] <= 0.5)

@@ -13,6 +13,7 @@ _DIMENSIONS: dict[str, tuple[str, ...]] = {
     "mask": ("proposal", "region"),
     "class_index": ("proposal",),
     "score": ("proposal",),
+    "probability": ("proposal", "region"),
     "mean": ("proposal", "region"),
     "variance": ("proposal", "region"),
     "region_feature": ("region", "column"),
@@ -29,10 +30,12 @@ class Predictions:
     """among the network's classes"""
     score: Float32[np.ndarray, " Q"]
     """in [0, 1]"""
+    probability: Float32[np.ndarray, "Q S"]
+    """that a region belongs to the object; the mask is where it exceeds one half"""
     mean: Float32[np.ndarray, "Q S"]
-    """predicted mean of the label, in [0, 1] (GaPro, section 3.2)"""
+    """predicted mean of the label, in [0, 1] (GaPro, section 3.2); says nothing where no uncertainty was learnt"""
     variance: Float32[np.ndarray, "Q S"]
-    """predicted variance of the label"""
+    """predicted variance of the label; the same"""
     region_feature: Float32[np.ndarray, "S D"]
 
     def __len__(self) -> int:

@@ -22,7 +22,7 @@ class Inference(SceneStage):
     """Masks, classes, scores, means and variances of the objects found, and deep features of all regions."""
 
     name = "inference"
-    version = 1
+    version = 2
     Config: ClassVar[type[StageConfig]] = InferenceConfig
     inputs = ("scenes", "superpoints", "training")
     config: InferenceConfig

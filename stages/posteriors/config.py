@@ -75,7 +75,7 @@ class PosteriorsConfig(StageConfig):
         400, ge=1, description="determined regions of each side of a pair, the nearest to its contested regions"
     )
     network_weight: float = Field(
-        0.75,
+        0.25,
         ge=0,
         description="weight of the masks of the network of the round before as evidence beside boxes; 0: none",
     )

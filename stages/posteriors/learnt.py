@@ -20,10 +20,10 @@ def network_probability(
 ) -> Float64[np.ndarray, "K S"]:
     """Probability that each region belongs to the object of each box; NaN in rows of which the network knows nothing.
 
-    The mean over the proposals' means of the label, each weighted by its score and its overlap with the prior of the
-    box: the points that both are expected to share, divided by those of either. Overlaps below ``SAME_OBJECT`` count
-    as none. Masks are compared with priors and not with boxes: those of thin objects hardly overlap, and a table's
-    holds its chairs. ``size`` is the number of points of each region.
+    The mean over the proposals' probabilities, each weighted by its score and its overlap with the prior of the box:
+    the points that both are expected to share, divided by those of either. Overlaps below ``SAME_OBJECT`` count as
+    none. Masks are compared with priors and not with boxes: those of thin objects hardly overlap, and a table's holds
+    its chairs. ``size`` is the number of points of each region.
     """
     owned = prior[:-1] * size.astype(np.float64)
     shared = owned @ predictions.mask.T
@@ -31,7 +31,7 @@ def network_probability(
     overlap = np.divide(shared, either, out=np.zeros_like(shared), where=either > 0)
     fit = np.where(overlap >= SAME_OBJECT, overlap * predictions.score, 0.0)
     total = fit.sum(axis=1, keepdims=True)
-    return np.divide(fit @ predictions.mean, total, out=np.full(owned.shape, np.nan), where=total > 0)
+    return np.divide(fit @ predictions.probability, total, out=np.full(owned.shape, np.nan), where=total > 0)
 
 
 def with_network(

@@ -51,6 +51,7 @@ def room(certain: float = 0.9) -> Room:
         np.zeros(len(mask), np.int32),
         np.ones(len(mask), np.float32),
         np.where(mask, certain, 1 - certain).astype(np.float32),
+        np.full(mask.shape, 0.5, np.float32),
         np.zeros(mask.shape, np.float32),
         np.random.default_rng(0).normal(size=(regions, 5)).astype(np.float32),
     )

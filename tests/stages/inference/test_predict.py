@@ -35,6 +35,7 @@ def test_score_class_and_mask_by_hand() -> None:
     assert predictions.class_index.tolist() == [0, 1]
     expected = [0.5 * 1.0 * 0.8, 0.7 * 0.4 * (30 * 0.9 + 10 * 0.6) / 40]
     np.testing.assert_allclose(predictions.score, expected, rtol=1e-5)
+    np.testing.assert_allclose(predictions.probability, [[0.1, 0.2, 0.8], [0.9, 0.6, 0.5]], rtol=1e-6)
     np.testing.assert_allclose(predictions.mean, [[0.05, 0.1, 0.4], [0.45, 0.3, 0.25]], rtol=1e-6)
     np.testing.assert_allclose(predictions.variance, np.full((2, 3), np.exp(-2.0)), rtol=1e-6)
     assert predictions.region_feature.shape == (3, WIDTH)

@@ -19,13 +19,15 @@ PRIOR = np.array([[0.9, 0.9, 0, 0], [0, 0, 0.5, 0.5], [0.1, 0.1, 0.5, 0.5]], np.
 CANDIDATE = PRIOR[:-1] > 0
 
 
-def predictions(mask: list[list[int]], mean: list[list[float]], score: list[float]) -> Predictions:
+def predictions(mask: list[list[int]], probability: list[list[float]], score: list[float]) -> Predictions:
     rows = np.array(mask, bool).reshape(-1, 4)
-    means = np.array(mean, np.float32).reshape(-1, 4)
+    probabilities = np.array(probability, np.float32).reshape(-1, 4)
+    means = np.full_like(probabilities, 0.5)  # without a loss of uncertainty, they say nothing
     return Predictions(
         rows,
         np.zeros(len(rows), np.int32),
         np.array(score, np.float32),
+        probabilities,
         means,
         np.zeros_like(means),
         np.zeros((4, 2), np.float32),
@@ -108,6 +110,7 @@ def test_a_scene_gives_a_region_outside_its_box_to_what_the_network_found(faces:
         np.zeros(1, np.int32),
         np.ones(1, np.float32),
         mask[None].astype(np.float32),
+        np.full((1, regions), 0.5, np.float32),
         np.zeros((1, regions), np.float32),
         np.zeros((regions, 2), np.float32),
     )
@@ -128,6 +131,7 @@ def test_scenes_without_boxes_stay_background() -> None:
         np.zeros(1, np.int32),
         np.ones(1, np.float32),
         np.ones((1, regions), np.float32),
+        np.full((1, regions), 0.5, np.float32),
         np.zeros((1, regions), np.float32),
         np.zeros((regions, 2), np.float32),
     )

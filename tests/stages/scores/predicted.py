@@ -22,6 +22,7 @@ def predictions_of(
         mask=mask,
         class_index=np.array([0] * len(masks) if kind is None else kind, np.int32),
         score=np.array(falling if score is None else score, np.float32),
+        probability=mask.astype(np.float32),
         mean=mask.astype(np.float32),
         variance=np.zeros(mask.shape, np.float32),
         region_feature=np.zeros((regions, 4), np.float32),
