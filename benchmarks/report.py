@@ -32,7 +32,7 @@ from benchmarks.experiment import table as experiment
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("benchmarks") / "results"
 DOCUMENTS: dict[str, tuple[str, ...]] = {
-    "README.md": ("labels", "engines", "growth"),
+    "README.md": ("experiment", "labels", "engines", "growth"),
     "docs/benchmarks.md": (
         "handling",
         "scales",
@@ -54,7 +54,6 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "planning",
         "overhead",
         "convolution",
-        "experiment",
         "second_labels",
     ),
 }
