@@ -29,6 +29,9 @@ _PAUSE_SHARE = 0.1
 _PATIENCE_SECONDS = 300.0
 """how long SLURM may be silent, as it is while it restarts"""
 
+_Chunks = Mapping[int, tuple[SubmittedArray, int]]
+"""chunk of a step -> the array of its job, and the job's index in it"""
+
 
 class SlurmArrayExecutor(Executor):
     """One job array a stage, each after the one before it."""
@@ -97,8 +100,10 @@ class _Follower:
                 self._tell_of_stuck(queue.stuck_jobs(jobs, {one.job for one, _ in waiting.values()}))
                 missing = {chunk for chunk, (one, index) in waiting.items() if index not in jobs.get(one.job, {})}
                 # twice, since files of another machine may come late
-                lost = {chunk: waiting.pop(chunk) for chunk in sorted(missing & gone)}
-                yield from self._lost(step, lost.values())
+                lost, states = _ended({chunk: waiting[chunk] for chunk in sorted(missing & gone)})
+                for chunk in lost:
+                    del waiting[chunk]
+                yield from self._lost(step, lost.values(), states)
                 gone = missing
             if waiting:
                 elapsed = time.monotonic() - self._begin
@@ -125,12 +130,8 @@ class _Follower:
         self._heard = time.monotonic()
         return jobs
 
-    def _lost(self, step: int, jobs: Collection[tuple[SubmittedArray, int]]) -> Iterator[Record]:
+    def _lost(self, step: int, jobs: Collection[tuple[SubmittedArray, int]], states: queue.Jobs) -> Iterator[Record]:
         """The records of jobs that have ended without leaving any."""
-        indices: defaultdict[int, list[int]] = defaultdict(list)
-        for one, index in jobs:
-            indices[one.job].append(index)
-        states = {number: queue.ended_jobs(number, those) for number, those in indices.items()}
         chunks = StepChunks(self._plan, step)
         for one, index in jobs:
             yield from lost_records(
@@ -141,3 +142,17 @@ class _Follower:
                 log=self._submission.log(one, index),
                 submitted=self._submission.submitted,
             )
+
+
+def _ended(chunks: _Chunks) -> tuple[_Chunks, queue.Jobs]:
+    """Those whose jobs will not run again, and what SLURM knows of all: one queued again may be absent for a moment."""
+    indices: defaultdict[int, list[int]] = defaultdict(list)
+    for one, index in chunks.values():
+        indices[one.job].append(index)
+    states = {number: queue.known_jobs(number, those) for number, those in indices.items()}
+
+    def ended(one: SubmittedArray, index: int) -> bool:
+        state = states[one.job].get(index)
+        return state is None or state.has_ended
+
+    return {chunk: job for chunk, job in chunks.items() if ended(*job)}, states

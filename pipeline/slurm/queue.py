@@ -18,6 +18,7 @@ _THOSE_THAT_NEVER_BEGAN = 0xFFFFFFFE
 """index under which SLURM keeps jobs of an array that were cancelled while they waited"""
 _RUNNING = frozenset({"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"})
 _STUCK = re.compile(r"[Hh]eld|PartitionTimeLimit|PartitionNodeLimit|BadConstraints|Invalid|NeverSatisfied")
+_WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"})
 # sbatch lets these win over the lines of a script
 _OVERRIDING = frozenset(
     {"ARRAY_INX", "JOB_NAME", "MEM_PER_CPU", "MEM_PER_GPU", "MEM_PER_NODE", "NO_REQUEUE", "OPEN_MODE", "OUTPUT"}
@@ -42,6 +43,11 @@ class JobState:
     def is_running(self) -> bool:
         """Whether it has a node, or has not quite left it."""
         return self.state in _RUNNING
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it will never run again."""
+        return not self.is_running and self.state not in _WAITING
 
     @property
     def is_stuck(self) -> bool:
@@ -107,8 +113,8 @@ def stuck_jobs(jobs: Jobs, arrays: Iterable[int]) -> dict[str, str]:
     return {state.reason: job for job, state in found if state.is_stuck}
 
 
-def ended_jobs(array: int, indices: Iterable[int]) -> dict[int, JobState]:
-    """How some jobs of an array ended, as far as SLURM remembers it (by default for five minutes)."""
+def known_jobs(array: int, indices: Iterable[int]) -> dict[int, JobState]:
+    """How some jobs of an array are or ended, as far as SLURM remembers it (by default for five minutes)."""
     try:
         answer = _answer("scontrol", "--oneliner", "show", "job", str(array))
     except QueueError:

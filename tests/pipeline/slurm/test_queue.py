@@ -82,16 +82,16 @@ class TestRealQueue:
         assert _states(second) == {0: "PENDING", 1: "PENDING"}
         queue.cancel([first])
         until(lambda: not _states(first) and not _states(second))
-        ended = {index: job.state for index, job in queue.ended_jobs(first, range(4)).items()}
+        ended = {index: job.state for index, job in queue.known_jobs(first, range(4)).items()}
         assert ended == dict.fromkeys(range(4), "CANCELLED")
-        assert {job.state for job in queue.ended_jobs(second, range(2)).values()} == {"COMPLETED"}
-        assert queue.ended_jobs(second + 1000, [0]) == {}
+        assert {job.state for job in queue.known_jobs(second, range(2)).values()} == {"COMPLETED"}
+        assert queue.known_jobs(second + 1000, [0]) == {}
         queue.cancel([first, second])
 
     def test_a_job_that_fails(self, tmp_path: Path) -> None:
         number = queue.submit(_script(tmp_path, "exit 3", options="--array=0"))
         until(lambda: not _states(number))
-        assert str(queue.ended_jobs(number, [0])[0]) == "FAILED (NonZeroExitCode)"
+        assert str(queue.known_jobs(number, [0])[0]) == "FAILED (NonZeroExitCode)"
 
     def test_refusals_are_quoted(self, tmp_path: Path) -> None:
         with pytest.raises(QueueError, match=r"sbatch says: .*invalid partition"):
@@ -112,3 +112,12 @@ class TestRealQueue:
         found = queue.stuck_jobs(queue.queued_jobs(queue.user_name()), [number])
         assert set(found) == {"PartitionTimeLimit"}
         assert queue.stuck_jobs(queue.queued_jobs(queue.user_name()), [number + 1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "ended"),
+    [("PENDING", False), ("REQUEUED", False), ("COMPLETING", False), ("RUNNING", False), ("COMPLETED", True)]
+    + [(state, True) for state in ("TIMEOUT", "NODE_FAIL", "CANCELLED", "FAILED", "OUT_OF_MEMORY", "PREEMPTED")],
+)
+def test_jobs_that_will_not_run_again(state: str, *, ended: bool) -> None:
+    assert queue.JobState(state, "None").has_ended is ended
