@@ -9,8 +9,11 @@ import pytest
 from toy_stages import Toy, complete, plan_of
 
 from pipeline.errors import ConfigurationError
+from pipeline.executors import slurm
+from pipeline.executors.base import Outcome
 from pipeline.executors.config import SlurmExecutor
 from pipeline.plans import load_plan, save_plan
+from pipeline.progress import Progress
 from pipeline.records import Record, TaskOutcome
 from pipeline.show_run import status_table
 from pipeline.slurm import queue, submission
@@ -165,6 +168,25 @@ def test_records_of_jobs(tmp_path: Path) -> None:
     assert recorded(tmp_path / "records") == {(1, 12), (1, 3), (2, 12)}
     assert read_records(tmp_path / "records", 1, {3, 12}) == {12: [record]}
     assert read_records(tmp_path / "records", 1, {4}) == {}
+
+
+def test_a_job_that_is_queued_again_may_be_absent_for_a_moment(
+    toy: Toy, fake: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def known_jobs(array: int, indices: list[int]) -> dict[int, JobState]:
+        asked.append(array)
+        state = WAITING if len(asked) < 3 else JobState("CANCELLED", "None")
+        return dict.fromkeys(indices, state)
+
+    monkeypatch.setattr(queue, "known_jobs", known_jobs)
+    monkeypatch.setattr(slurm, "_SHORTEST_PAUSE_SECONDS", 0.0)
+    plan, outcome = plan_of(toy, last="numbers"), Outcome()
+    slurm.SlurmArrayExecutor(_config(scenes_per_job=4), toy.output).run(plan, save_plan(plan), Progress(), outcome)
+    assert fake.jobs == {}  # the queue never lists it
+    assert asked == [100, 100, 100]
+    assert outcome.count(TaskOutcome.FAILED) == 3
 
 
 class TestStatus:
