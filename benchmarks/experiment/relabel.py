@@ -50,6 +50,7 @@ def improved_labels(room: Room, found: Predictions, options: Relabelling, device
     if before is None:
         raise ValueError(f"room {room.scene.scene} was read without what is known before networks")
     ownership, region = before.ownership, room.superpoints.superpoint
+    # not membership.region_sizes, which comes with numba
     size = np.bincount(region[region >= 0], minlength=len(room.superpoints))
     if options.network_weight > 0:
         probability = network_probability(found, ownership.prior, size)
