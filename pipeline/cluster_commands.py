@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 from pipeline.atomic import sweep
-from pipeline.commands import Stages, configuration, existing_run, planned_run
+from pipeline.commands import Stages, configuration, planned_run
 from pipeline.errors import ConfigurationError, DependencyError
 from pipeline.executors.config import SlurmExecutor
 from pipeline.executors.processes import WorkerPool, surviving
 from pipeline.plans import load_plan, save_plan
 from pipeline.records import Record
+from pipeline.results import existing_run
 from pipeline.show import count
 from pipeline.show_run import run_heading, shown
 from pipeline.slurm import queue

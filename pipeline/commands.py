@@ -10,11 +10,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.config import RunConfig, check_scene_ids, configuration_schema, load_config, read_scene_ids
-from pipeline.errors import ConfigurationError, InputError
+from pipeline.errors import ConfigurationError
 from pipeline.executors.choose import executor_for
 from pipeline.failures import read_failures
 from pipeline.plan import make_plan
 from pipeline.progress import progress_on
+from pipeline.results import existing_run
 from pipeline.run import run_plan
 from pipeline.schema import Option
 from pipeline.show import count, section_listing, stage_listing
@@ -172,19 +173,6 @@ def chosen_scenes(text: str | None) -> tuple[str, ...] | None:
     except ConfigurationError as error:
         raise ConfigurationError(f"--scenes {text}: {error}") from error
     return scenes
-
-
-def existing_run(path: str) -> Path:
-    """The folder of a run; raises InputError where ``path`` is none."""
-    run = Path(path).expanduser()
-    if (run / "config.yaml").is_file():
-        return run
-    what = "does not exist" if not run.exists() else "has no config.yaml" if run.is_dir() else "is no folder"
-    near = get_close_matches(
-        run.name, [other.parent.name for other in run.absolute().parent.glob("*/config.yaml")], n=1
-    )
-    hint = f"; did you mean {run.parent / near[0]}?" if near else ""
-    raise InputError(f"{run} is no folder of a run: it {what}{hint}")
 
 
 def saved_config(run: Path, stages: Stages) -> RunConfig:

@@ -15,6 +15,7 @@ from pipeline.errors import ConfigurationError, InputError, StoreError
 from pipeline.fingerprint import SceneFingerprints, digest, scene_seed, task_fingerprint
 from pipeline.inputs import InputHashes
 from pipeline.known import Find, finding
+from pipeline.run_files import run_files
 from pipeline.stage import DATASET, SCENE_ID, DatasetStage, Source, Stage
 from pipeline.store import fingerprint_of, intact_manifest
 from pipeline.tasks import Input, Member, Plan, PlannedTask, RawFile, Reason, Row, Step, many_rows
@@ -52,7 +53,8 @@ def make_plan(
     end = len(chain) - _place(chain[::-1], last, config, stages)
     if begin >= end:
         raise ConfigurationError(f"stage {first} comes after {last}: nothing lies between them; the order is {names}")
-    planner = _Planner(config, output.absolute(), frozenset(force))
+    left_out = {stage.name for _, stage in stages if stage.left_out(config.sections) is not None}
+    planner = _Planner(config, output.absolute(), frozenset(force), frozenset(left_out))
     folders = [planner.folder(link) for link in chain[:end] if link.stage.granularity == "scene"]
     with many_rows():
         planner.discover([stage for _, stage in stages], scenes)
@@ -227,6 +229,7 @@ class _Planner:
     config: RunConfig
     output: Path
     force: frozenset[str]
+    left_out: frozenset[str]
     find: Find = field(init=False)
 
     def __post_init__(self) -> None:
@@ -252,7 +255,9 @@ class _Planner:
     def add(self, link: _Link, *, runs: bool) -> None:
         """Plans one stage in one round."""
         number, path, stage = link
-        names = (*stage.inputs, *(stage.earlier if number else ()))
+        # an input that takes no part in the run is one that the stage can do without
+        inputs = [name for name in stage.inputs if name not in self.left_out]
+        names = (*inputs, *(stage.earlier if number else ()))
         unknown = [name for name in names if name not in self.latest]
         if unknown and unknown[0] in stage.earlier:
             raise ConfigurationError(
@@ -302,11 +307,14 @@ class _Planner:
         reasons = _Reasons(step.stage, step.version, deciding, step.unfingerprinted)
         instance = stage(self.config.sections[step.stage])
         found = self.find(step.folder)
+        of_run = run_files(self.output, stage.run_files)
         parent = str(step.folder)  # half a million Paths would take seconds
         rows = []
         for source, inputs in zip(self.sources, self._input_fingerprints(step), strict=True):
             scene = source.scene
             files = self._hashed(instance.files(scene) if stage.inputs else source.files)
+            if scene in of_run:
+                files += self._hashed(of_run[scene])
             known = [one for one in inputs if one is not None]
             fingerprint = fingerprints.of(scene, known, _named(files)) if len(known) == len(inputs) else None
             reason = reasons.of(f"{parent}/{scene}", found.get(scene), fingerprint, run_seed, scene)

@@ -127,8 +127,8 @@ def end_of_run(plan: Plan, outcome: Outcome) -> str:
     return "\n\n".join(
         [
             _outcome_table(plan, outcome),
-            *_warnings(plan, outcome),
-            *_failures(plan, outcome),
+            *warnings_of(plan, outcome),
+            *failures_of(plan, outcome),
             *_tables(plan, outcome),
             f"The results are in {shown(plan.output)}",
         ]
@@ -148,7 +148,8 @@ def _folder(plan: Plan, step: Step) -> str:
     return f"{folder}/" if step.granularity == "dataset" else f"{folder}/<scene>/"
 
 
-def _warnings(plan: Plan, outcome: Outcome) -> Iterator[str]:
+def warnings_of(plan: Plan, outcome: Outcome) -> Iterator[str]:
+    """How many warnings there were and which logs hold them, if any."""
     logs = {step.label: _logs(plan, step) for _, step in plan.running}
     warned = [f"  {logs[stage]} ({number})" for stage, number in outcome.warnings.items() if number]
     if warned:
@@ -161,7 +162,8 @@ def _logs(plan: Plan, step: Step) -> str:
     return f"{place}.log" if step.granularity == "dataset" else f"{place}/"
 
 
-def _failures(plan: Plan, outcome: Outcome) -> Iterator[str]:
+def failures_of(plan: Plan, outcome: Outcome) -> Iterator[str]:
+    """What failed, one line a scene, if anything."""
     if not outcome.failed:
         return
     failed = sorted(outcome.failed, key=lambda record: [*outcome.counts].index(record.label))

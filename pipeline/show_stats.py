@@ -20,7 +20,7 @@ _Steps = Sequence[tuple[int, str, StepStatistics]]
 
 def stats(arguments: argparse.Namespace, stages: Sequence[tuple[str, type[Stage]]]) -> int:
     """``boxgp stats``: statistics of everything that is on disk; returns the exit code."""
-    from pipeline.commands import existing_run
+    from pipeline.results import existing_run
 
     run = existing_run(arguments.run)
     statistics = read_statistics(run)

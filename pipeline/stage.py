@@ -43,8 +43,8 @@ class SceneJob:
     """What a stage gets for one scene.
 
     ``inputs`` maps each input stage's name to its committed folder (which holds ``data.zarr.zip``), ``files`` are the
-    raw files of a source stage, and ``seed`` is derived from run seed, stage and scene, so that neither the order of
-    scenes nor the number of workers changes it.
+    raw files of a source stage and those of ``Stage.files`` and ``Stage.run_files``, and ``seed`` is derived from run
+    seed, stage and scene, so that neither the order of scenes nor the number of workers changes it.
     """
 
     scene: str
@@ -116,6 +116,9 @@ class Stage(ABC):
     that results stay valid when data move or more scenes are asked for."""
     only_later: ClassVar[tuple[str, ...]] = ()
     """Options without effect in the first round, whose results stay valid whatever they are."""
+    run_files: ClassVar[tuple[str, ...]] = ()
+    """Files of the run's folder that the task of a scene reads where they exist, ``corrections/{scene}.json``: they
+    follow the raw files in ``SceneJob.files``, and their content counts in the fingerprint."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -134,7 +137,10 @@ class Stage(ABC):
 
     @classmethod
     def left_out(cls, sections: Mapping[str, Any]) -> str | None:  # noqa: ARG003 (most stages always take part)
-        """Why a configuration (stage -> section) leaves this stage out and what to set, None where it takes part."""
+        """Why a configuration (stage -> section) leaves this stage out and what to set, None where it takes part.
+
+        Stages that name it among their inputs are then run without it.
+        """
         return None
 
 

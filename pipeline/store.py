@@ -11,6 +11,7 @@ is computed again. Where only the sizes survived, the checksum of every entry of
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
@@ -104,9 +105,6 @@ def fingerprint_of(folder: Path | str) -> str | None:
 
 def read_arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """All arrays and attributes of ``folder/data.zarr.zip``; raises StoreError for a missing, torn or foreign store."""
-    import zarr
-    from zarr.storage import ZipStore
-
     if not folder.is_dir():
         raise StoreError(f"{folder} does not exist: run the stage that writes it")
     if (folder / MANIFEST).exists():
@@ -116,13 +114,32 @@ def read_arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if not (folder / DATA).exists():
         raise StoreError(f"{folder} is no result of boxgp: it has no {DATA} (zarr v3); run the stage again")
     try:
-        keys = _keys(folder / DATA)
-        with ZipStore(folder / DATA, mode="r") as entries:
+        return read_zip(folder / DATA)
+    except StoreError as error:
+        raise StoreError(f"{error}; {_REMEDY}") from error
+
+
+def read_zip(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """All arrays and attributes of one file that is like ``data.zarr.zip``; raises StoreError for a damaged one."""
+    import zarr
+    from zarr.storage import ZipStore
+
+    try:
+        keys = _keys(path)
+        with ZipStore(path, mode="r") as entries:
             group = zarr.open_group(entries, mode="r", zarr_format=3)
             return _read(group, keys), dict(group.attrs)
     # a damaged zip makes zipfile raise RuntimeError and OverflowError as well
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, BadZipFile, EOFError, OverflowError) as error:
-        raise StoreError(f"{folder / DATA} cannot be read ({error}); {_REMEDY}") from error
+        raise StoreError(f"{path} cannot be read ({error})") from error
+
+
+def zip_bytes(result: Result) -> bytes:
+    """Arrays and attributes of a result as the bytes of a ``data.zarr.zip``; equal results give equal bytes."""
+    stream = io.BytesIO()
+    with ZipFile(stream, "w") as entries:
+        _write_group(entries, result)
+    return stream.getvalue()
 
 
 def _keys(path: Path) -> set[str]:
@@ -227,14 +244,15 @@ def _write_group(entries: ZipFile, result: Result) -> None:
 
     written: dict[str, Buffer] = {}
     group = zarr.open_group(MemoryStore(written), mode="w", zarr_format=3, attributes=dict(result.attributes))
-    _write_entry(entries, _GROUP_KEY, written[_GROUP_KEY].to_bytes())
+    write_entry(entries, _GROUP_KEY, written[_GROUP_KEY].to_bytes())
     for name in sorted(result.arrays):
         _write_array(group, name, result.arrays[name])
         for key in sorted(written.keys() - {_GROUP_KEY}):  # without the group's, zarr would write that again
-            _write_entry(entries, key, written.pop(key).to_bytes())
+            write_entry(entries, key, written.pop(key).to_bytes())
 
 
-def _write_entry(entries: ZipFile, key: str, content: bytes) -> None:
+def write_entry(entries: ZipFile, key: str, content: bytes) -> None:
+    """Adds an entry that carries no time, host or path: equal contents give equal bytes."""
     entry = ZipInfo(key)  # dated 1980-01-01, whatever the clock says
     entry.create_system, entry.external_attr = 3, 0o644 << 16  # on any system: Unix, rw-r--r--
     entries.writestr(entry, content)

@@ -100,6 +100,8 @@ class PlannedTask:
     members: tuple[Member, ...] = ()
     missing: tuple[str, ...] = ()
     """scenes of a dataset-level task whose inputs do not exist; known when it is pinned"""
+    split: str = ""
+    """of the scene, where the stage asks for splits"""
 
 
 class Row(NamedTuple):
@@ -128,7 +130,8 @@ class Step:
     runs: bool
     """False for stages outside the range that was asked for: their results are taken as they are"""
     splits: tuple[str, ...]
-    """of the scenes that a dataset-level stage reads; empty for all"""
+    """of the scenes that a dataset-level stage reads; empty for all. A stage of scenes is told the split of each if it
+    names any"""
     rows: Sequence[Row]
     """one a scene, in the order of the scenes, the same in all steps; one alone for a dataset-level stage"""
 
@@ -211,6 +214,7 @@ class Plan:
             files=row.files,
             unfingerprinted=step.unfingerprinted,
             members=self._members(step) if dataset else (),
+            split=self._split_of(row.scene) if step.splits and not dataset else "",
         )
 
     def task_of(self, folder: Path) -> PlannedTask | None:

@@ -21,6 +21,7 @@ from pipeline.memory import PeakMemory
 from pipeline.plan import input_fingerprints
 from pipeline.provenance import git_commit, software_versions
 from pipeline.records import Record, TaskOutcome, record_from_manifest
+from pipeline.run_files import check_unchanged
 from pipeline.stage import BatchStage, DatasetJob, DatasetStage, Result, SceneJob, SceneStage, Stage
 from pipeline.store import commit, fingerprint_of, intact_manifest
 from pipeline.tasks import Chunk, Input, PlannedTask, Reason
@@ -211,6 +212,7 @@ class _Worker:
         self._start_clock()
 
     def _commit(self, task: PlannedTask, result: Result) -> None:
+        check_unchanged(self.chunk.output, task)
         ended = time.time()
         seconds = self._seconds()
         manifest = {
@@ -269,7 +271,7 @@ def _manifest(task: PlannedTask, config: Mapping[str, Any], result: Result) -> d
 
 
 def _scene_job(task: PlannedTask) -> SceneJob:
-    return SceneJob(task.scene, _folders(task.inputs), tuple(file.path for file in task.files), task.seed)
+    return SceneJob(task.scene, _folders(task.inputs), tuple(file.path for file in task.files), task.seed, task.split)
 
 
 def _dataset_job(output: Path, task: PlannedTask) -> DatasetJob:

@@ -55,6 +55,7 @@ _POINT_ARRAYS: dict[str, tuple[str, ...]] = {
     "semantic": ("point",),
     "instance_class": ("instance",),
     "offset": ("xyz",),
+    "alignment": ("row", "column"),
 }
 
 

@@ -88,6 +88,8 @@ class Scene:
     class_names: tuple[str, ...] = ()
     frame: str = "input"
     """name of the coordinate frame: ``input`` (as in the file) or ``axis_aligned`` (ScanNet's alignment applied)"""
+    alignment: Float64[np.ndarray, "4 4"] | None = None
+    """rigid motion that took the file's coordinates to frame ``axis_aligned``; None in frame ``input``"""
 
     def __len__(self) -> int:
         return len(self.xyz)

@@ -117,6 +117,7 @@ def _scene(scan: Scan, config: SourceConfig, truth: _Instances | None, boxes: Gi
         instance_class=None if truth is None else truth.class_index,
         class_names=config.class_names,
         frame=scan.frame,
+        alignment=scan.alignment,
     )
 
 

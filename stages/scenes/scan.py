@@ -72,4 +72,6 @@ class Scan:
     boxed_classes: tuple[int, ...] | None = None
     """classes whose instances are annotated; None: all"""
     frame: str = "input"
+    alignment: Float64[np.ndarray, "4 4"] | None = None
+    """what took the file's coordinates to frame ``axis_aligned``"""
     findings: tuple[Finding, ...] = ()

@@ -93,6 +93,7 @@ def read(scene: str, files: tuple[Path, ...], config: ScannetConfig) -> Scan:
         semantic=truth.semantic,
         class_ids=tuple(SCANNET20[name] for name in config.class_names),
         frame="input" if alignment is None else "axis_aligned",
+        alignment=alignment,
         findings=tuple(findings),
     )
 

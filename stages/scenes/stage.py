@@ -17,7 +17,7 @@ class Scenes(SceneStage):
     """Reads each scan, makes or checks its boxes, and adds the configured box noise."""
 
     name = "scenes"
-    version = 1
+    version = 2
     Config: ClassVar[Any] = Annotated[readers.AnyConfig, Field(discriminator="source")]
     inputs = ()
     every_round = False

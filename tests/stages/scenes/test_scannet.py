@@ -93,6 +93,9 @@ def test_boxes_are_tight_in_the_aligned_frame(raw: Path) -> None:
     assert scene is not None
     assert scene.boxes.class_index.tolist() == [2, 3]  # chair and sofa; the wall is not among the 18
     assert np.array_equal(scene.boxes.corners[0, :3], scan.xyz[:50].min(axis=0).astype(np.float32))
+    assert scene.alignment is not None
+    homogeneous = np.concatenate([XYZ, np.ones((len(XYZ), 1))], axis=1)
+    assert scene.xyz == pytest.approx((homogeneous @ scene.alignment.T)[:, :3], abs=1e-6)
     assert scene.given_superpoint is not None
     assert np.array_equal(scene.given_superpoint, np.repeat([3, 1, 2, 0], 50))
 
@@ -117,6 +120,7 @@ def test_without_alignment_the_frame_stays_and_is_said(raw: Path) -> None:
     scan = _read(raw)
     assert scan.frame == "input"
     assert np.array_equal(scan.xyz, XYZ)
+    assert scan.alignment is None
     assert "no line axisAlignment" in _warnings(scan)
     (raw / SCAN / f"{SCAN}.txt").unlink()
     assert f"no {SCAN}.txt" in _warnings(_read(raw))

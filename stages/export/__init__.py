@@ -1,0 +1,1 @@
+"""Labels as other trainers read them."""

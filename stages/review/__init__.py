@@ -1,0 +1,1 @@
+"""Corrections by people: the page, the file, and what they would gain."""
