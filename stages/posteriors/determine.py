@@ -28,6 +28,11 @@ class Ownership:
     """regions in a background box"""
 
     @property
+    def by_people(self) -> Bool[np.ndarray, " S"]:
+        """Regions of which a person said who owns them."""
+        return np.asarray(self.source == LabelSource.HUMAN)
+
+    @property
     def questioned(self) -> Bool[np.ndarray, " S"]:
         """Contested regions that may be background."""
         return (self.owner < 0) & (self.prior[-1] >= CERTAIN)
@@ -59,9 +64,29 @@ def determine(
     return Ownership(candidate, nested, prior, owner, source, background)
 
 
+def with_corrections(ownership: Ownership, said: Int32[np.ndarray, " S"]) -> Ownership:
+    """What people said decides: ``said`` is the box that owns a region, K for background, -1 where nobody spoke.
+
+    Their word may be about any region and any box; its prior then is certain, and the boxes around it stay candidates.
+    """
+    decided = np.flatnonzero(said >= 0)
+    prior, candidate = ownership.prior.copy(), ownership.candidate.copy()
+    prior[:, decided] = 0.0
+    prior[said[decided], decided] = 1.0
+    owned = decided[said[decided] < len(candidate)]
+    candidate[said[owned], owned] = True
+    return replace(
+        ownership,
+        candidate=candidate,
+        prior=prior,
+        owner=np.where(said >= 0, said, ownership.owner).astype(np.int32),
+        source=np.where(said >= 0, LabelSource.HUMAN, ownership.source).astype(np.uint8),
+    )
+
+
 def leave_to_posterior(ownership: Ownership) -> Ownership:
-    """Every region in a box contested: a joint posterior questions them all."""
-    in_box = ownership.candidate.any(axis=0)
+    """Every region in a box contested, but for those that people decided: a joint posterior questions them all."""
+    in_box = ownership.candidate.any(axis=0) & ~ownership.by_people
     return replace(
         ownership,
         owner=np.where(in_box, -1, ownership.owner).astype(np.int32),

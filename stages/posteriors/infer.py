@@ -14,7 +14,7 @@ from stages.inference.records import Predictions
 from stages.posteriors.assemble import assemble
 from stages.posteriors.background import floor_slab, in_any_box, planes
 from stages.posteriors.config import PosteriorsConfig, RuleName
-from stages.posteriors.determine import Ownership, determine, leave_to_posterior
+from stages.posteriors.determine import Ownership, determine, leave_to_posterior, with_corrections
 from stages.posteriors.engines.base import Engine, PairSolution
 from stages.posteriors.evidence.combine import evidence_against
 from stages.posteriors.faces import face_contacts, face_deviation, soft_membership, touching_regions, trust_in_faces
@@ -83,11 +83,16 @@ class Prepared:
 
 
 def prepare(
-    scene: Scene, superpoints: Superpoints, config: PosteriorsConfig, predictions: Predictions | None = None
+    scene: Scene,
+    superpoints: Superpoints,
+    config: PosteriorsConfig,
+    predictions: Predictions | None = None,
+    said: Int32[np.ndarray, " S"] | None = None,
 ) -> Prepared:
-    """Candidates, prior and determined regions of one scene; ``predictions`` are those of the round before.
+    """Candidates, prior and determined regions of one scene.
 
-    Raises ValueError for background boxes on a scan that brings none.
+    ``predictions`` are those of the round before, ``said`` is what people said of each region: the box that owns it, K
+    for background, -1 nothing. Raises ValueError for background boxes on a scan that brings none.
     """
     order = canonical_order(scene.boxes.corners, scene.boxes.class_index)
     boxes = Boxes(scene.boxes.corners[order], scene.boxes.class_index[order], scene.boxes.instance[order])
@@ -96,6 +101,9 @@ def prepare(
     with_evidence = bool(config.evidence) and (config.engine == "prior" or config.engine not in RULES)
     faces, seed = _faces(view, config.faces if with_evidence else "plain", config.face_deviation)
     ownership = _ownership(view, superpoints, config, faces, predictions, with_evidence=with_evidence)
+    if said is not None:
+        canonical = np.array([*np.argsort(order), len(order), -1], np.int32)  # the last of which is for -1
+        ownership = with_corrections(ownership, canonical[said])
     return Prepared(view, superpoints, ownership, faces, seed)
 
 
@@ -221,7 +229,7 @@ def _apply_rule(view: View, ownership: Ownership, config: PosteriorsConfig) -> O
         if view.scene.instance is None:
             raise ValueError("the scan has no ground-truth instances, which the rule truth reads")
         owner = truth(majority(view.superpoint, view.scene.instance, len(view.size)), view.scene.boxes.instance)
-        contested, source = np.ones(len(owner), bool), LabelSource.TRUTH
+        contested, source = ~ownership.by_people, LabelSource.TRUTH
     elif config.engine == "smallest_box":
         owner = smallest_box(ownership.candidate, corners)
     elif config.engine == "nearest_center":

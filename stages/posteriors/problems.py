@@ -73,12 +73,12 @@ def background_pairs(
 ) -> list[Pair]:
     """One pair for each box with regions that may be background.
 
-    Background is learnt from the regions that only background boxes hold, as published; without background boxes, from
-    the regions in no box near this one.
+    Background is learnt from the regions that only background boxes hold, as published, or that people gave to it;
+    without background boxes, from the regions in no box near this one.
     """
     boxes = len(corners)
     outside = np.flatnonzero(ownership.owner == boxes)
-    in_slabs = outside[ownership.background[outside]]
+    in_slabs = outside[(ownership.background | ownership.by_people)[outside]]
     determined, questioned = _regions_of(ownership.owner, boxes), np.flatnonzero(ownership.questioned)
     pairs = []
     for box in range(boxes):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipeline.errors import ConfigurationError, SceneError
+from pipeline.errors import ConfigurationError, SceneError, StoreError
 from pipeline.stage import Result, SceneJob, SceneStage, StageConfig
 from stages.posteriors.config import PosteriorsConfig
+from stages.pseudo_labels.config import labels_given
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from stages.posteriors.engines.base import Engine, PairSolution
     from stages.posteriors.infer import Prepared
     from stages.posteriors.problems import Pair
+    from stages.typing import Int32
 
 
 class Posteriors(SceneStage):
@@ -25,7 +29,13 @@ class Posteriors(SceneStage):
     inputs = ("scenes", "superpoints", "features")
     earlier = ("inference",)
     only_later = ("network_weight",)
+    run_files = ("corrections/{scene}.json",)
     config: PosteriorsConfig
+
+    @classmethod
+    def left_out(cls, sections: Mapping[str, Any]) -> str | None:
+        """Labels that come from files need no posteriors."""
+        return labels_given(sections)
 
     def run(self, jobs: Sequence[SceneJob]) -> Iterator[tuple[str, Result | Exception]]:
         """Each scene by itself; on an accelerator, the pairs of all of them together.
@@ -70,8 +80,9 @@ class Posteriors(SceneStage):
         superpoints = read_superpoints(job.inputs["superpoints"])
         features = read_features(job.inputs["features"])
         predictions = read_predictions(job.inputs["inference"]) if "inference" in job.inputs else None
+        said = _said(job, len(superpoints), len(scene.boxes))
         with _blaming(scene.scene):
-            prepared = prepare(scene, superpoints, self.config, predictions)
+            prepared = prepare(scene, superpoints, self.config, predictions, said)
         return prepared, [] if engine is None else prepared.pairs(features, self.config)
 
     def _result(
@@ -124,6 +135,39 @@ class Posteriors(SceneStage):
 
             return LinearEngine()
         return None
+
+
+def _said(job: SceneJob, regions: int, boxes: int) -> Int32[np.ndarray, " S"] | None:
+    """What people said of each region, as ``prepare`` reads it; None where they said nothing.
+
+    Raises SceneError for corrections that are corrupt, or about other regions than there are now.
+    """
+    if not job.files:
+        return None
+    import numpy as np
+
+    from pipeline.logs import LOGGER
+    from pipeline.store import read_manifest
+    from stages.review.corrections import BACKGROUND, UNTOUCHED, read_corrections
+
+    (path,) = job.files
+    try:
+        corrections = read_corrections(path)
+        if corrections.superpoints != read_manifest(job.inputs["superpoints"])["fingerprint"]:
+            raise SceneError(
+                f"scene {job.scene}: {path} is about superpoints that are no longer there (options or raw files have "
+                "changed since the review): move that file away and review the scene again, or go back to what "
+                "was reviewed"
+            )
+        owners = corrections.owners(regions, boxes)
+    except StoreError as error:
+        raise SceneError(f"scene {job.scene}: {error}") from error
+    except ValueError as error:
+        raise SceneError(
+            f"scene {job.scene}: {path}: {error}; move that file away and review the scene again"
+        ) from error
+    LOGGER.info("people decided %d regions", (owners != UNTOUCHED).sum())
+    return np.where(owners == BACKGROUND, boxes, np.maximum(owners, -1)).astype(np.int32)
 
 
 @contextmanager

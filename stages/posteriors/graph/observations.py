@@ -16,6 +16,9 @@ IN_NO_BOX, IN_ONE_BOX, NESTED, CROSSING, SEED = 0.1, 0.16, 0.5, 0.1, 0.5
 """Sure observations that one point of a region stands for, by what is known of the region."""
 WITHOUT_SEEDS = 4.0
 """Factor of all of these where no seeds hold objects against the background around them."""
+SAID = 1.0
+"""Precision of what people said, at least that of a seed, as a multiple of a region's edges. Doubtful regions lie where
+objects meet: surer ones draw too much of the other object in."""
 
 
 def graph_problem(
@@ -27,18 +30,25 @@ def graph_problem(
 ) -> GraphProblem:
     """The joint problem of one scene from the observed probability of each owner, background last.
 
-    ``seed`` says which region touches a face of which exact box, None: not known.
+    ``seed`` says which region touches a face of which exact box, None: not known. What people said of a region takes
+    the place of all else.
     """
     count = len(size)
     affinity = csr_array(
         (superpoints.affinity.astype(np.float64), superpoints.neighbor, superpoints.indptr), shape=(count, count)
     )
-    precision = _points_trust(ownership) * np.maximum(size, 1) ** POINTS_EXPONENT
+    points = np.maximum(size, 1) ** POINTS_EXPONENT
+    precision = _points_trust(ownership) * points
     if seed is None:
-        return GraphProblem(affinity, WITHOUT_SEEDS * precision, observation / observation.sum(axis=0))
-    seeded = (seed & ownership.candidate).any(axis=0)
-    precision[seeded] = SEED * size[seeded] ** POINTS_EXPONENT
-    observation = np.where(seeded, seeded_share(observation, seed & ownership.candidate), observation)
+        precision *= WITHOUT_SEEDS
+    else:
+        seed = seed & ownership.candidate & ~ownership.by_people
+        seeded = seed.any(axis=0)
+        precision[seeded] = SEED * points[seeded]
+        observation = np.where(seeded, seeded_share(observation, seed), observation)
+    said = np.flatnonzero(ownership.by_people)
+    edges = np.asarray(affinity[said].sum(axis=1)).ravel()
+    precision[said] = np.maximum(SEED * points[said], SAID * edges)
     return GraphProblem(affinity, precision, observation / observation.sum(axis=0))
 
 
