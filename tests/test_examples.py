@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pytest
 import torch
 
 from stages.inference.predict import predict
+from stages.scenes.rooms_config import RoomsConfig
 from stages.training.accelerator import OneDevice
 from stages.training.batch import collate
 from stages.training.checkpoint import Checkpoints
 from stages.training.loop import train
 from stages.training.networks.load import build_network, network_version
+from tests.stages.export.labelled import label
 from tests.stages.training.toy_rooms import CLASSES
 from tests.stages.training.toy_training import toy_scenes, toy_settings, toy_work
 
@@ -41,3 +45,24 @@ def test_own_network_trains_like_any_other(tmp_path: Path) -> None:
 
 def test_own_network_has_a_version() -> None:
     assert len(network_version(OWN_NETWORK, ROOT)) == 64
+
+
+def test_a_network_outside_boxgp_trains_on_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = ROOT / "examples" / "train_on_labels.py"
+    source = path.read_text()
+    assert len(source.splitlines()) < 80
+    assert "stages" not in source  # the public import is enough
+    for scene in ("room_0000", "room_0001"):
+        label(RoomsConfig(count=2, points=1500), tmp_path, scene)
+    (tmp_path / "config.yaml").touch()
+    spec = spec_from_file_location("train_on_labels", path)
+    assert spec is not None
+    assert spec.loader is not None
+    example = module_from_spec(spec)
+    spec.loader.exec_module(example)
+    with torch.random.fork_rng():
+        history = example.train(str(tmp_path), steps=40)
+    (first, before), *_, (last, after) = history
+    assert last < 0.5 * first
+    assert after > before + 0.1
+    assert capsys.readouterr().out.count("IoU") == len(history) == 11

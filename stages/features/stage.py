@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pipeline.stage import Result, SceneJob, SceneStage, StageConfig
 from stages.features.config import FeaturesConfig
+from stages.pseudo_labels.config import labels_given
 
 
 class Features(SceneStage):
@@ -18,6 +20,11 @@ class Features(SceneStage):
     earlier = ("inference",)
     only_later = ("deep_weight",)
     config: FeaturesConfig
+
+    @classmethod
+    def left_out(cls, sections: Mapping[str, Any]) -> str | None:
+        """Features describe regions to what makes labels."""
+        return labels_given(sections)
 
     def run_scene(self, job: SceneJob) -> Result:
         """The features of one scene's regions, with those of the round before's network where they have a weight."""

@@ -55,7 +55,10 @@ class PseudoLabels:
 
     @classmethod
     def open(cls, path: str | Path) -> PseudoLabels:
-        """The labels in a scene's folder of a run, or in its ``data.zarr.zip``; raises StoreError for anything else."""
+        """The labels in a scene's folder of a run, in its ``data.zarr.zip``, or in a file of a release.
+
+        Boxes of a release without geometry have NaN corners. Raises StoreError for anything else.
+        """
         from stages.pseudo_labels.store import read_labels
 
         return read_labels(Path(path))

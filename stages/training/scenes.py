@@ -35,11 +35,11 @@ def training_scene(scene: Scene, superpoint: Int32[np.ndarray, " N"], labels: Ps
         color=torch.from_numpy(color),
         superpoint=torch.from_numpy(region),
         regions=regions,
-        labels=None if labels is None else labelled_objects(_region_labels(labels)),
+        labels=None if labels is None else labelled_objects(region_labels(labels)),
     )
 
 
-def _region_labels(labels: PseudoLabels) -> RegionLabels:
+def region_labels(labels: PseudoLabels) -> RegionLabels:
     """A region is contested where a posterior decided it; a fallback is the decision of a rule."""
     determined = labels.source != LabelSource.GP
     corners = labels.boxes.corners
