@@ -51,6 +51,7 @@ def _scene(results: RunResults, scene: str) -> ReviewScene | None:
     from stages.evaluation.overlap import points_in_instances
     from stages.evaluation.scene import known_truth
     from stages.pseudo_labels.store import read_labels
+    from stages.review.queue import expected_gain, region_points
     from stages.review.simulate import ReviewScene
     from stages.stores import read_scene
 
@@ -67,7 +68,8 @@ def _scene(results: RunResults, scene: str) -> ReviewScene | None:
     if not (instance >= 0).any():
         return None
     counts = points_in_instances(labels.superpoint, truth.instance, labels.mask.shape[1], instances)
-    return ReviewScene(labels.mask, labels.contested, labels.ignore, labels.uncertainty, counts, instance)
+    gain = expected_gain(labels.probability, labels.mask, region_points(labels.superpoint, labels.mask.shape[1]))
+    return ReviewScene(labels.mask, labels.contested, labels.ignore, labels.uncertainty, gain, counts, instance)
 
 
 def _counts(text: str) -> list[int]:
@@ -86,8 +88,8 @@ def listing(curve: ReviewCurve) -> str:
             "the truth replaces K of them in each scene",
             _quality_table(curve, "label AP", lambda quality: quality.ap),
             _quality_table(curve, "mean IoU", lambda quality: quality.mean_iou),
-            f"K all: every contested region; queue: uncertainty times points; random: mean and standard deviation of "
-            f"{curve.seeds} seeds",
+            "K all: every contested region; queue: by the share of an object that a look is expected to put right; "
+            f"random: mean and standard deviation of {curve.seeds} seeds",
         ]
     )
 

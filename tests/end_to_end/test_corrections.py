@@ -128,6 +128,9 @@ def test_review_of_doubtful_regions_pays_on_real_scans(real_scans: Path, tmp_pat
     for step in curve["steps"]:
         # a handful of regions moves no object across a threshold of AP, but closer to its truth
         assert step["most_uncertain"]["mean_iou"] > step["random"]["mean_iou"] > step["least_uncertain"]["mean_iou"]
+        assert step["largest_gain"]["mean_iou"] > step["most_uncertain"]["mean_iou"]
+        if step["count"] >= 5:
+            assert step["largest_gain"]["ap"] > step["random"]["ap"] + step["random_deviation"]["ap"]
         if step["count"] >= 10:
             for order in ("most_uncertain", "largest_gain"):
                 assert step[order]["ap"] > step["random"]["ap"] + step["random_deviation"]["ap"]
