@@ -78,7 +78,7 @@ lint: setup
 check: lint test ## what CI runs first: ruff, mypy, import rules, quick tests
 
 # Figures go to benchmarks/results/, and from there into the documents. QUICK=--quick measures less; BENCHMARKS chooses.
-BENCHMARKS := ablations alternatives partitions tuning noise calibration growth reduction stores planning overhead convolution
+BENCHMARKS := ablations alternatives partitions tuning noise calibration growth reduction stores planning overhead convolution exports
 ENGINES := engines machine
 
 bench: setup ## measure everything again (hours) and render the tables of README.md and docs/

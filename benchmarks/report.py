@@ -18,6 +18,7 @@ from benchmarks import (
     ablations,
     alternatives,
     convolution,
+    exports,
     overhead,
     partitions,
     planning,
@@ -55,6 +56,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "overhead",
         "convolution",
         "second_labels",
+        "exports",
     ),
 }
 """Which tables stand where, relative to ROOT."""
@@ -81,6 +83,7 @@ TABLES: dict[str, tuple[str, Renderer]] = {
     "overhead": ("overhead", overhead.rendered),
     "convolution": ("convolution", convolution.rendered),
     "experiment": ("experiment", experiment.rendered),
+    "exports": ("exports", exports.rendered),
     "second_labels": ("second_labels", second_labels.rendered),
 }
 """Result file (without suffix) and rendering of every table."""

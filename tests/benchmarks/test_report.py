@@ -180,6 +180,21 @@ def results(tmp_path: Path) -> Path:
             "steps": [4, 2],
             "rows": [experiment.summary(row, {one.key: {} for one in ROWS}) for row in ROWS],
         },
+        "exports": {
+            "load": "rooms",
+            "rows": [
+                {
+                    "format": "ply",
+                    "scenes": 2,
+                    "points": 3000,
+                    "command_seconds": 1.5,
+                    "seconds": 0.5,
+                    "files": 7,
+                    "bytes": 4_000_000,
+                    "peak_bytes": 2**28,
+                }
+            ],
+        },
         "second_labels": {"runs": {"demo": {"noise": {}, "rooms": 2, "objects": 3, "ways": {"nothing": relabelled()}}}},
     }
     for name, values in content.items():
