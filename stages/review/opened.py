@@ -98,6 +98,7 @@ class OpenScene:
             "contested": labels.contested,
             "centre": centre,
             "normal": region_means(self.normal, labels.superpoint, self.points),
+            "gain": self.gain.astype(np.float32),
             "queue": review_order(self.gain),
         }
         return pack({}, arrays)

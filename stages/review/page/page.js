@@ -164,7 +164,7 @@ class Review {
   }
 
   gainOf(region) {
-    return this.regions.uncertainty[region] * this.regions.points[region];
+    return this.regions.gain[region];
   }
 
   nameOf(owner) {

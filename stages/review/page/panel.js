@@ -221,7 +221,7 @@ export class Panel {
       queue.length > 0
         ? `${here}${whole(queue.length)}, greatest expected gain first`
         : review.regions
-          ? "empty: every region is determined. Click any region that is wrong."
+          ? "empty: no region is in doubt. Click any that is wrong."
           : "";
     byId("next").disabled = byId("previous").disabled = queue.length === 0;
     byId("undo").disabled = !review.state?.steps.length;

@@ -41,6 +41,7 @@ def test_what_the_page_gets(page: Page) -> None:
     regions = unpacked(page.get(f"/api/scenes/{SCENE}/regions").data)
     np.testing.assert_array_equal(regions["owner"], OWNER)
     np.testing.assert_array_equal(regions["points"], np.full(8, 100))
+    np.testing.assert_allclose(regions["gain"], [0.25, 0, 0.125, 0.125, 0.125, 0.125, 0, 0])
     np.testing.assert_array_equal(regions["queue"], [0, 2, 3, 4, 5])  # of the others, background is certain
     np.testing.assert_allclose(regions["uncertainty"], 0.25)
     points = unpacked(page.get(f"/api/scenes/{SCENE}/points").data)
