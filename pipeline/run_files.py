@@ -19,6 +19,8 @@ def run_files(output: Path, patterns: Sequence[str]) -> Mapping[str, tuple[Path,
     where a folder cannot be read.
     """
     found: dict[str, tuple[Path, ...]] = {}
+    if not output.is_dir():  # there is no run yet, or none can be: whoever writes to it will tell
+        return found
     for pattern in patterns:
         folder, before, after = _parts(pattern)
         for name in _listing(output / folder):
