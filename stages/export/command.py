@@ -135,8 +135,8 @@ def _index(of: type[ExportStage], scenes: Sequence[SceneFacts]) -> dict[str, obj
     for one in scenes:
         classes |= one.facts.get("classes", {})
     facts = {one.scene: {name: fact for name, fact in one.facts.items() if name != "classes"} for one in scenes}
-    placed = {one.scene: {"split": one.split, **facts[one.scene]} for one in scenes}
-    return {"format": of.name, "reader": of.reader, "classes": classes, "scenes": placed}
+    listed = {one.scene: {"split": one.split, **facts[one.scene]} for one in scenes}
+    return {"format": of.name, "reader": of.reader, "classes": classes, "scenes": listed}
 
 
 def _end(plan: Plan, chosen: Sequence[Target], outcome: Outcome) -> str:

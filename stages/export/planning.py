@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.atomic import remove
 from pipeline.config import SPLITS, check_scene_ids
 from pipeline.errors import ConfigurationError, StoreError
 from pipeline.fingerprint import task_fingerprint
@@ -128,12 +129,13 @@ def export_plan(results: RunResults, chosen: Sequence[Target], scenes: Sequence[
 
 
 def exported(target: Target) -> list[SceneFacts]:
-    """The scenes that a folder holds, sorted by id, whatever export they are of."""
+    """The scenes that a folder holds whole, sorted by id, whatever export they are of."""
     found = []
     for folder in sorted(target.receipts.glob("[!.]*")):
         if fingerprint_of(folder) is not None:
             _, receipt = read_arrays(folder)
-            found.append(SceneFacts(folder.name, receipt["split"], receipt["facts"]))
+            if is_whole(target.folder, receipt["files"]):
+                found.append(SceneFacts(folder.name, receipt["split"], receipt["facts"]))
     return found
 
 
@@ -160,5 +162,8 @@ def _row(target: Target, scene: str, split: str, inputs: Mapping[str, str | None
         return Row(scene, Reason.FORCED, fingerprint)
     if found == fingerprint:
         return Row(scene, Reason.DONE if is_whole(target.folder, receipt) else Reason.FORCED, fingerprint)
-    withdraw(target.folder, receipt)  # in another split, files of other names: a trainer would read both
+    # in another split files have other names, and a trainer would read both; the receipt goes last, since without it
+    # nobody would know of the files
+    withdraw(target.folder, receipt)
+    remove(folder)
     return Row(scene, Reason.INPUT, fingerprint)

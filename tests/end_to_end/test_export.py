@@ -132,6 +132,20 @@ def test_labels_of_an_older_scene_are_refused(undisturbed: Path, split: Path) ->
     assert "labels were made before scenes was computed anew" in ended.out
 
 
+def test_what_is_refused_now_is_gone_from_the_folder_and_its_index(undisturbed: Path, split: Path) -> None:
+    run = split.parent / "run"
+    shutil.copytree(undisturbed, run)
+    completed("export", "run", *SOFTGROUP, cwd=split.parent)
+    for result in ("scenes/room_0001", "round_00/pseudo_labels/room_0001"):  # other labels, of a scene that is broken
+        manifest = run / result / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"fingerprint": "', '"fingerprint": "0', 1))
+    ended = boxgp("export", "run", *SOFTGROUP, cwd=split.parent)
+    assert ended.code == 1
+    folder = split.parent / "out" / "softgroup"
+    assert [*json.loads((folder / "boxgp.json").read_text())["scenes"]] == ["room_0000", "room_0002"]
+    assert not [path for path in folder.rglob("room_0001*") if path.is_file()]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
