@@ -7,7 +7,8 @@ import numpy as np
 from stages.posteriors.engines.links import eq2_probability, probit_moments, sigmoid_moments, step_moments
 from stages.posteriors.membership import membership, region_sizes
 from stages.pseudo_labels.fusion import BACKGROUND, DETERMINED, OVERLAP
-from stages.pseudo_labels.imported_regions import GivenLabels, Regions, check_objects, grouped
+from stages.pseudo_labels.imported_objects import named_by_boxes
+from stages.pseudo_labels.imported_regions import GivenLabels, Regions, check_values, grouped
 from stages.pseudo_labels.labels import PseudoLabels
 from stages.structures import LabelSource, Scene, Superpoints
 from stages.typing import Bool, Float32, Float64, Int, UInt8
@@ -39,7 +40,8 @@ def import_labels(
     latent mean is turned toward the owner. Raises ValueError for files that do not belong to this scene, or its boxes.
     """
     regions = grouped(scene, superpoints, given, given_superpoint)
-    check_objects(regions, scene, semantic_of_class, background)
+    check_values(regions, background)
+    regions, renumbered = named_by_boxes(regions, scene, semantic_of_class)
     candidate = _candidate(scene, regions)
     source, (link, distance) = _source(regions), _link(regions)
     mask = np.arange(len(scene.boxes))[:, None] == np.where(regions.owned, regions.instance, -1)
@@ -68,7 +70,8 @@ def import_labels(
         superpoint_method=superpoints.method if unchanged else "imported",
         superpoint_parameters=superpoints.parameters if unchanged else {},
     )
-    return labels, list(_oddities(len(regions.semantic), len(superpoints), distance, unchanged=unchanged))
+    oddities = _oddities(len(regions.semantic), len(superpoints), distance, unchanged=unchanged)
+    return labels, [*renumbered, *oddities]
 
 
 def _source(regions: Regions) -> UInt8[np.ndarray, " S"]:

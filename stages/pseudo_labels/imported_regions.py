@@ -113,30 +113,14 @@ def _of_points(
     return np.nan_to_num(values, nan=NOTHING)
 
 
-def check_objects(regions: Regions, scene: Scene, semantic_of_class: tuple[int, ...], background: int) -> None:
-    """Raises ValueError where objects are not boxes of this scene, or probabilities none."""
+def check_values(regions: Regions, background: int) -> None:
+    """Raises ValueError for classes, probabilities and variances that cannot be."""
     labelled, owned = ~regions.ignore, regions.owned
     wrong = labelled & ((regions.semantic < 0) | (regions.semantic > background))
     if wrong.any():
         raise ValueError(f"class {regions.semantic[wrong][0]} occurs, but its classes are 0..{background}")
     if (labelled & (owned == (regions.semantic == background))).any():
         raise ValueError("some points are background of an object, or have a class and no object")
-    last = int(regions.instance[owned].max(initial=-1))
-    if last >= len(scene.boxes):
-        raise ValueError(
-            f"object {last} occurs, but the scene has {len(scene.boxes)} boxes (0..{len(scene.boxes) - 1}): the labels "
-            "were made from other boxes, or from another order of them, and cannot be compared with these"
-        )
-    expected = np.array([*semantic_of_class, NOTHING])[scene.boxes.class_index]
-    found, object_index = regions.semantic[owned], regions.instance[owned]
-    differs = (expected[object_index] != NOTHING) & (found != expected[object_index])
-    if differs.any():
-        count = len(np.unique(object_index[differs]))
-        raise ValueError(
-            f"{count} of {len(scene.boxes)} objects have another class than their box (object "
-            f"{object_index[differs][0]}: {found[differs][0]}, not {expected[object_index[differs][0]]}): the labels "
-            "were made from other boxes, from another order of them, or with other classes, and cannot be compared"
-        )
     probability = regions.probability[labelled]
     if ((probability < 0) | (probability > 1)).any():
         raise ValueError(f"probabilities reach from {probability.min():g} to {probability.max():g}, not within [0, 1]")

@@ -199,17 +199,47 @@ def test_objects_that_are_no_boxes_are_refused(tmp_path: Path) -> None:
     fewer = Boxes(fewer.corners[:-1], fewer.class_index[:-1], fewer.instance[:-1])
     last = len(labelled.labels.boxes) - 1
     lacking = replace(labelled, scene=replace(labelled.scene, boxes=fewer))
-    with pytest.raises(SceneError, match=rf"object {last} occurs, but the scene has {last} boxes"):
+    with pytest.raises(SceneError, match=rf"1 of its {last + 1} objects lie in none of the scene's {last} boxes"):
         imported(lacking, arrays_of(labelled), tmp_path)
 
 
-def test_boxes_in_another_order_are_refused(tmp_path: Path) -> None:
+def test_boxes_of_other_classes_are_refused(tmp_path: Path) -> None:
+    labelled = small_room()
+    boxes = labelled.scene.boxes
+    others = replace(boxes, class_index=((boxes.class_index + 1) % 18).astype(np.int32))
+    with pytest.raises(SceneError, match="that has their class"):
+        imported(replace(labelled, scene=replace(labelled.scene, boxes=others)), arrays_of(labelled), tmp_path)
+
+
+def test_boxes_in_another_order_are_found(tmp_path: Path) -> None:
     labelled = small_room()
     boxes = labelled.scene.boxes
     turned = Boxes(boxes.corners[::-1].copy(), boxes.class_index[::-1].copy(), boxes.instance[::-1].copy())
     other = replace(labelled, scene=replace(labelled.scene, boxes=turned))
-    with pytest.raises(SceneError, match="objects have another class than their box"):
-        imported(other, arrays_of(labelled), tmp_path)
+    found, oddities = imported(other, arrays_of(labelled), tmp_path)
+    np.testing.assert_array_equal(found.at_points("mask"), labelled.labels.at_points("mask")[::-1])
+    assert "not numbered as the scene's 10 boxes: 10 of these were found" in oddities[0]
+
+
+def test_objects_without_a_class_leave_gaps_in_the_numbers_of_the_others(tmp_path: Path) -> None:
+    # as GaPro's generator does it: boxes of objects of no class are among those that it numbers
+    labelled = small_room()
+    arrays = arrays_of(labelled)
+    arrays[INST][arrays[INST] >= 3] += 2
+    unnamed = np.flatnonzero(arrays[SEM] == 18)[:200]
+    arrays[SEM][unnamed], arrays[INST][unnamed] = NOTHING, 3
+    found, oddities = imported(labelled, arrays, tmp_path)
+    np.testing.assert_array_equal(found.at_points("mask"), labelled.labels.at_points("mask"))
+    assert found.ignore[found.superpoint[labelled.kept[unnamed]]].all()
+    assert "10 of these were found by class and place" in oddities[0]
+
+
+def test_an_object_of_two_classes_is_refused(tmp_path: Path) -> None:
+    labelled = small_room()
+    arrays = arrays_of(labelled)
+    arrays[SEM][np.flatnonzero(arrays[INST] == 0)[:5]] = 17
+    with pytest.raises(SceneError, match="object 0 has regions of several classes"):
+        imported(labelled, arrays, tmp_path)
 
 
 @pytest.mark.parametrize(
