@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -220,6 +221,11 @@ def every_format() -> tuple[str, ...]:
 def test_all_formats_are_known_by_the_tests() -> None:
     apart = {"sstnet", "scannet-benchmark"} | {name for name in FORMATS if name.endswith("-s3dis")}
     assert {*ROOM_FORMATS} | apart == FORMATS.keys()
+
+
+def test_the_readme_has_a_row_for_every_format() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    assert set(re.findall(r"--format ([a-z0-9-]+)", text)) == FORMATS.keys()
 
 
 @pytest.mark.slow
