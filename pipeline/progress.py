@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO, TypeVar
 
 from pipeline.records import Record, TaskOutcome
 from pipeline.workspace import Report
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 5.0
+Item = TypeVar("Item")
 
 
 class Progress:
@@ -161,6 +162,22 @@ class BarProgress(Progress):
 def progress_on(stream: TextIO) -> Progress:
     """Bars where ``stream`` is a terminal, lines elsewhere."""
     return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+def watched(items: Sequence[Item], what: str, stream: TextIO) -> Iterator[Item]:
+    """``items`` one after the other, with a bar on a terminal and a line now and then elsewhere, if it takes long."""
+    if stream.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(items, what, console=Console(file=stream), transient=True)
+        return
+    last = time.monotonic()
+    for done, item in enumerate(items):
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"{what}: {done}/{len(items)}", file=stream, flush=True)
+        yield item
 
 
 def _duration(seconds: float) -> str:

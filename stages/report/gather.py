@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from pipeline.config import configuration_schema
 from pipeline.errors import StoreError
 from pipeline.failures import read_failures
+from pipeline.progress import watched
 from pipeline.results import IN_NO_ROUND, RunResults
 from pipeline.stage import Stage
 from pipeline.store import fingerprint_of, intact_manifest, read_arrays
@@ -82,7 +84,7 @@ def _read(
     problems: list[tuple[str, str]],
     private: tuple[str, ...],
 ) -> Iterator[SceneFacts]:
-    for scene in scenes:
+    for scene in watched(scenes, "labels", sys.stderr):
         try:
             labels = read_labels(results.of("pseudo_labels", scene))
         except StoreError as error:
@@ -105,7 +107,7 @@ def _views(
     chosen = scenes_to_view(facts, max(POINTS // max(FEWEST_POINTS, round(regions)), 1))
     objects = {one.scene: one.objects for one in facts}
     budget = min(MOST_POINTS, POINTS // max(len(chosen), 1))
-    for scene in chosen:
+    for scene in watched(chosen, "views", sys.stderr):
         try:
             scan, labels = read_scene(results.of("scenes", scene)), read_labels(results.of("pseudo_labels", scene))
         except StoreError as error:

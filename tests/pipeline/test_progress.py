@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pipeline.progress import BarProgress, PlainProgress, progress_on
+from pipeline.progress import BarProgress, PlainProgress, progress_on, watched
 from pipeline.records import Record, TaskOutcome
 
 
@@ -71,3 +71,23 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lines_elsewhere() -> None:
     assert isinstance(progress_on(io.StringIO()), PlainProgress)
+
+
+def test_watching_says_nothing_of_what_is_quick() -> None:
+    stream = io.StringIO()
+    assert list(watched([1, 2, 3], "scenes", stream)) == [1, 2, 3]
+    assert stream.getvalue() == ""
+
+
+def test_watching_says_now_and_then_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 1.0, 6.0, 6.0, 7.0])
+    monkeypatch.setattr("pipeline.progress.time.monotonic", lambda: next(moments))
+    stream = io.StringIO()
+    assert list(watched("abc", "scenes", stream)) == ["a", "b", "c"]
+    assert stream.getvalue() == "scenes: 1/3\n"
+
+
+def test_watching_on_a_terminal_gives_every_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert list(watched([1, 2], "scenes", stream)) == [1, 2]
