@@ -24,6 +24,7 @@ from benchmarks import (
     planning,
     rendering,
     rendering_engines,
+    review_page,
     second_labels,
     stores,
     tuning,
@@ -56,6 +57,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "overhead",
         "convolution",
         "second_labels",
+        "review_page",
         "exports",
     ),
 }
@@ -84,6 +86,7 @@ TABLES: dict[str, tuple[str, Renderer]] = {
     "convolution": ("convolution", convolution.rendered),
     "experiment": ("experiment", experiment.rendered),
     "exports": ("exports", exports.rendered),
+    "review_page": ("review_page", review_page.rendered),
     "second_labels": ("second_labels", second_labels.rendered),
 }
 """Result file (without suffix) and rendering of every table."""

@@ -180,6 +180,11 @@ def results(tmp_path: Path) -> Path:
             "steps": [4, 2],
             "rows": [experiment.summary(row, {one.key: {} for one in ROWS}) for row in ROWS],
         },
+        "review_page": {
+            "points": 50_000,
+            "browser": "1.2",
+            **dict.fromkeys(("first_view", "whole_view", "click", "correction", "frame", "rested"), 12.0),
+        },
         "exports": {
             "load": "rooms",
             "rows": [

@@ -189,15 +189,18 @@ def test_keys_do_what_the_page_says(report: Opened, labels: PseudoLabels, undist
     report.press("3")
     assert report.page.input_value("#color") == "uncertainty"
     report.press("b")
-    assert report.corners_of_boxes() == 0
+    report.page.wait_for_function(f"{DRAWN}[1].x.length === 0")
     report.press("c")
     report.wait_for_points(int((labels.contested[labels.superpoint] > 0).sum()))
     report.press("c", "n")
     report.page.wait_for_function(f"{DRAWN}[0].x.length === 1500 && document.getElementById('scene').value === '1'")
     second = PseudoLabels.open(undisturbed / "round_00" / "pseudo_labels" / "room_0001")
-    assert len(report.page.query_selector_all("#objects button")) == len(second.mask)
-    report.press("p", "p")
-    assert report.page.input_value("#scene") == "2"
+    listed = "count => document.querySelectorAll('#objects button').length === count"
+    report.page.wait_for_function(listed, arg=len(second.mask))
+    report.press("p")
+    report.wait_for_points(1500)
+    report.press("p")
+    report.page.wait_for_function("document.getElementById('scene').value === '2'")
 
 
 def test_a_row_of_a_table_leads_to_its_object_each_time(report: Opened) -> None:
