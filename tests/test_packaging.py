@@ -63,8 +63,12 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     code = {str(path.relative_to(ROOT)) for folder in folders for path in folder.glob("*.py")}
     configurations = {str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml")}
     assert "configs/demo.yaml" in configurations
+    pages = {
+        str(path.relative_to(ROOT)) for end in ("html", "css", "js") for path in (ROOT / "stages").rglob(f"*.{end}")
+    }
+    assert {"stages/report/page.html", "stages/review/page/page.html"} <= pages
     inside = set(zipfile.ZipFile(wheel).namelist())
-    assert {name for name in inside if ".dist-info/" not in name} == code | configurations | {"boxgp.py"}
+    assert {name for name in inside if ".dist-info/" not in name} == code | configurations | pages | {"boxgp.py"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in inside)
 
 
