@@ -70,7 +70,7 @@ def open_report(browser: Browser, path: Path) -> Opened:
     complaints = complaints_of(page)
     page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
     page.goto(path.absolute().as_uri())
-    page.wait_for_function("document.getElementById('plot').data && document.querySelector('.chart svg')")
+    page.wait_for_function("() => document.getElementById('plot').data && document.querySelector('.chart svg')")
     return Opened(page, complaints)
 
 
@@ -189,18 +189,20 @@ def test_keys_do_what_the_page_says(report: Opened, labels: PseudoLabels, undist
     report.press("3")
     assert report.page.input_value("#color") == "uncertainty"
     report.press("b")
-    report.page.wait_for_function(f"{DRAWN}[1].x.length === 0")
+    report.page.wait_for_function(f"() => {DRAWN}[1].x.length === 0")
     report.press("c")
     report.wait_for_points(int((labels.contested[labels.superpoint] > 0).sum()))
     report.press("c", "n")
-    report.page.wait_for_function(f"{DRAWN}[0].x.length === 1500 && document.getElementById('scene').value === '1'")
+    report.page.wait_for_function(
+        f"() => {DRAWN}[0].x.length === 1500 && document.getElementById('scene').value === '1'"
+    )
     second = PseudoLabels.open(undisturbed / "round_00" / "pseudo_labels" / "room_0001")
     listed = "count => document.querySelectorAll('#objects button').length === count"
     report.page.wait_for_function(listed, arg=len(second.mask))
     report.press("p")
     report.wait_for_points(1500)
     report.press("p")
-    report.page.wait_for_function("document.getElementById('scene').value === '2'")
+    report.page.wait_for_function("() => document.getElementById('scene').value === '2'")
 
 
 def test_a_row_of_a_table_leads_to_its_object_each_time(report: Opened) -> None:
